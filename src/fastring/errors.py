@@ -1,0 +1,159 @@
+"""Every error fastring raises, in one tree.
+
+    FastringError
+    ├── ConfigError                 a setting is wrong or missing (also ValueError)
+    ├── AudioError
+    │   ├── AudioFormatError        wrong dtype, shape, layout or byte count (also ValueError)
+    │   ├── BufferClosedError       written to a buffer after close()
+    │   ├── BufferFullError         a buffer with the reject policy has no room
+    │   ├── RangeLostError          the samples asked for are no longer held, or not written yet (also IndexError)
+    │   └── DecodeError             a container or codec could not be decoded
+    ├── BusyError                   two threads in one object that has one owner at a time
+    ├── StreamError
+    │   ├── StreamExistsError       a stream of that id is already there (also ValueError)
+    │   └── UnknownStreamError      no stream of that id (also KeyError)
+    ├── TranscriberError
+    │   ├── ModelUnavailableError   the model cannot be had; the message says what to type
+    │   ├── QueueFullError          the pool has no room for another job
+    │   └── EngineFailedError       the engine raised while transcribing
+    └── ProtocolError               the peer broke the protocol
+
+Each class has a stable `code`, used on the wire and in metrics. The native core raises the same classes.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AudioError",
+    "AudioFormatError",
+    "BufferClosedError",
+    "BufferFullError",
+    "BusyError",
+    "ConfigError",
+    "DecodeError",
+    "EngineFailedError",
+    "FastringError",
+    "ModelUnavailableError",
+    "ProtocolError",
+    "QueueFullError",
+    "RangeLostError",
+    "StreamError",
+    "StreamExistsError",
+    "TranscriberError",
+    "UnknownStreamError",
+]
+
+
+class FastringError(Exception):
+    """Root of everything fastring raises on purpose."""
+
+    code: str = "internal"
+
+
+class ConfigError(FastringError, ValueError):
+    """A setting is wrong, missing or contradicts another; the message names it and its limit."""
+
+    code = "invalid_config"
+
+
+class AudioError(FastringError):
+    """Audio could not be taken, kept or given back."""
+
+    code = "audio_error"
+
+
+class AudioFormatError(AudioError, ValueError):
+    """Audio of the wrong dtype, shape, layout or byte count; the receiver is unchanged."""
+
+    code = "invalid_audio"
+
+
+class BufferClosedError(AudioError):
+    """A buffer was written to after `close()`; what it holds can still be read."""
+
+    code = "buffer_closed"
+
+
+class BufferFullError(AudioError):
+    """A buffer with the reject policy has no room; nothing was written."""
+
+    code = "buffer_full"
+
+
+class RangeLostError(AudioError, IndexError):
+    """The samples asked for were overwritten already, or are not written yet."""
+
+    code = "range_lost"
+
+
+class DecodeError(AudioError):
+    """A container or codec could not be decoded."""
+
+    code = "decode_failed"
+
+
+class BusyError(FastringError, RuntimeError):
+    """Two threads entered one object that has one owner at a time."""
+
+    code = "busy"
+
+
+class StreamError(FastringError):
+    """Something is wrong with a named stream."""
+
+    code = "stream_error"
+
+
+class StreamExistsError(StreamError, ValueError):
+    """A stream of that id is already there."""
+
+    code = "stream_exists"
+
+
+class UnknownStreamError(StreamError, KeyError):
+    """There is no stream of that id."""
+
+    code = "unknown_stream"
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else "unknown stream"
+
+
+class TranscriberError(FastringError):
+    """Speech could not be transcribed."""
+
+    code = "transcriber_error"
+
+
+class ModelUnavailableError(TranscriberError):
+    """The model cannot be had; the message says what to type next."""
+
+    code = "model_unavailable"
+
+
+class QueueFullError(TranscriberError):
+    """The pool refused a job because its queue, or this client's share of it, is full."""
+
+    code = "server_busy"
+
+
+class EngineFailedError(TranscriberError):
+    """The engine raised while it transcribed a job; the cause is chained."""
+
+    code = "engine_failed"
+
+
+class ProtocolError(FastringError):
+    """The peer broke the protocol.
+
+    Attributes:
+        code: the wire code of `native_protocol`, for example `invalid_json`.
+        close_code: the WebSocket close code if the error ends the connection, else None.
+    """
+
+    code = "protocol_error"
+
+    def __init__(self, message: str, *, code: str = "protocol_error", close_code: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.close_code = close_code
