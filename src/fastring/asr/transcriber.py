@@ -1,0 +1,97 @@
+"""The one interface of every engine: a job goes in, a hypothesis comes out.
+
+A job always carries the whole open segment, so any engine can answer it from nothing: that is what makes retry,
+fallback and replay simple. Engines that decode progressively (a cloud stream, a streaming decoder) recognise by
+`stream_id`, `utterance` and `start` what they have heard already, and take only the new samples. Fallback, retry and
+remote workers are wrappers of this interface, not flags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastring.events import Word
+
+__all__ = ["Capabilities", "Hypothesis", "Job", "Transcriber"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What an engine can do, as far as its callers must know."""
+
+    engine: str
+    model: str
+    sample_rate: int = 16_000
+    progressive: bool = False  # keeps state per (stream, utterance): jobs of one stream must run in order
+    word_times: bool = True
+    languages: tuple[str, ...] = ()  # empty: any
+    max_batch: int = 1  # jobs that one `transcribe` call may hold
+    concurrency: int = 1  # `transcribe` calls that run at the same time
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One request: transcribe `samples` (float32 mono in [-1, 1], shape (n,), at the engine's rate).
+
+    Attributes:
+        job_id: unique within the stream, growing.
+        stream_id: whose it is: for fairness, coalescing and cancellation.
+        utterance: number of the utterance in the stream.
+        kind: a newer partial replaces a waiting one of the same stream; a final is never dropped silently.
+        start: sample index of `samples[0]` in the stream.
+        samples: the audio.
+        language: code, or "" to let the engine decide.
+        created_s: monotonic seconds when the job was made.
+    """
+
+    job_id: int
+    stream_id: str
+    utterance: int
+    kind: Literal["partial", "final"]
+    start: int
+    samples: NDArray[np.float32] = field(repr=False)
+    language: str = ""
+    created_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What the engine heard. Word times are absolute sample indices of the stream (job.start + offset)."""
+
+    words: tuple[Word, ...]
+    language: str = ""
+
+    @property
+    def text(self) -> str:
+        """The words, joined by spaces."""
+        return " ".join(word.text for word in self.words)
+
+
+class Transcriber(Protocol):
+    """An engine. `transcribe` blocks and may be called from several threads; only `asr/pool.py` calls it."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; constant."""
+        ...
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
+        """Answer up to `capabilities.max_batch` jobs, in order.
+
+        Raises:
+            EngineFailedError: if the engine broke; the cause is chained.
+        """
+        ...
+
+    def forget(self, stream_id: str) -> None:
+        """Drop whatever is kept for a stream that is gone."""
+        ...
+
+    def close(self) -> None:
+        """Free everything; no call follows."""
+        ...

@@ -1,0 +1,190 @@
+"""Every setting and its default, once: frozen dataclasses, nested by room.
+
+A field's metadata holds its one-line help (`help`), an optional environment name besides `FASTRING_SECTION__FIELD`
+(`env`), and `secret=True` where its value must never be shown. `config_sources.py` fills these from file, environment
+and flags; a library user builds them by hand. A value out of range raises `ConfigError` and names the limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fastring.errors import ConfigError
+
+__all__ = [
+    "AnalysisSettings",
+    "AsrSettings",
+    "EndpointSettings",
+    "SecuritySettings",
+    "ServerSettings",
+    "Settings",
+    "VoiceSettings",
+]
+
+Vad = Literal["auto", "silero", "energy"]
+Engine = Literal["faster-whisper", "scripted"]
+
+
+def _setting(default: Any, help: str, *, env: str = "", secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": help, "env": env, "secret": secret})
+
+
+def _require(ok: bool, name: str, value: object, limit: str) -> None:
+    if not ok:
+        raise ConfigError(f"{name} = {value!r}: must be {limit}")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointSettings:
+    """When speech starts and when an utterance ends. Frames are 32 ms (512 samples at 16 kHz)."""
+
+    vad: Vad = _setting("auto", "silero, energy, or auto: Silero if it is installed, else energy alone")
+    speech_threshold: float = _setting(0.4, "Silero probability at which speech starts, 0..1")
+    silence_threshold: float = _setting(0.25, "Silero probability below which a frame counts as silence, 0..1")
+    min_speech_ms: int = _setting(64, "speech must last this long before it counts")
+    trailing_silence_ms: int = _setting(320, "this much silence ends an utterance")
+    pre_roll_ms: int = _setting(320, "audio kept from before the first speech frame")
+    max_utterance_s: float = _setting(30.0, "an utterance is ended after this long")
+
+    def __post_init__(self) -> None:
+        _require(0 < self.speech_threshold < 1, "endpoint.speech_threshold", self.speech_threshold, "between 0 and 1")
+        _require(
+            0 < self.silence_threshold <= self.speech_threshold,
+            "endpoint.silence_threshold",
+            self.silence_threshold,
+            f"above 0 and at most speech_threshold ({self.speech_threshold})",
+        )
+        _require(32 <= self.trailing_silence_ms <= 10_000, "endpoint.trailing_silence_ms", self.trailing_silence_ms, "32..10000")
+        _require(0 <= self.pre_roll_ms <= 2_000, "endpoint.pre_roll_ms", self.pre_roll_ms, "0..2000")
+        _require(0 <= self.min_speech_ms <= 1_000, "endpoint.min_speech_ms", self.min_speech_ms, "0..1000")
+        _require(1 <= self.max_utterance_s <= 120, "endpoint.max_utterance_s", self.max_utterance_s, "1..120")
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceSettings:
+    """A voice session: its ring, its decoding windows and what it sends."""
+
+    ring_seconds: float = _setting(40.0, "audio held per stream, in seconds at 16 kHz")
+    progressive: bool = _setting(True, "send partials while speech goes on; off: one transcript per utterance")
+    window_seconds: float = _setting(2.5, "decoding window at the start; see window_min and window_max", env="WS_WINDOW_SECONDS")
+    overlap_seconds: float = _setting(0.5, "audio that successive windows share", env="WS_OVERLAP_SECONDS")
+    window_min: float = _setting(1.0, "the adaptive window never gets shorter, in seconds", env="WS_WINDOW_MIN")
+    window_max: float = _setting(5.0, "the adaptive window never gets longer, in seconds", env="WS_WINDOW_MAX")
+    adaptive_latency_high_ms: int = _setting(
+        800, "mean latency above this lengthens the window by 0.5 s", env="ADAPTIVE_LATENCY_HIGH_MS"
+    )
+    adaptive_latency_low_ms: int = _setting(
+        300, "mean latency under this shortens the window by 0.5 s", env="ADAPTIVE_LATENCY_LOW_MS"
+    )
+    max_segment_s: float = _setting(12.0, "an open segment longer than this is cut at its committed words")
+
+    def __post_init__(self) -> None:
+        _require(1 <= self.ring_seconds <= 3600, "voice.ring_seconds", self.ring_seconds, "1..3600")
+        _require(0.2 <= self.window_min <= self.window_max <= 30, "voice.window_min", self.window_min, "0.2..window_max <= 30")
+        _require(
+            self.window_min <= self.window_seconds <= self.window_max,
+            "voice.window_seconds",
+            self.window_seconds,
+            f"window_min..window_max ({self.window_min}..{self.window_max})",
+        )
+        _require(
+            0 <= self.overlap_seconds < self.window_min,
+            "voice.overlap_seconds",
+            self.overlap_seconds,
+            f"0 or more and under window_min ({self.window_min})",
+        )
+        _require(2 <= self.max_segment_s <= 28, "voice.max_segment_s", self.max_segment_s, "2..28 (Whisper hears 30 s)")
+        _require(
+            self.max_segment_s + 5 <= self.ring_seconds,
+            "voice.ring_seconds",
+            self.ring_seconds,
+            f"at least max_segment_s + 5 ({self.max_segment_s + 5})",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AsrSettings:
+    """The speech engine and the pool that runs it."""
+
+    engine: Engine = _setting("faster-whisper", "which engine transcribes")
+    model: str = _setting("digits", "model name, or path of a folder; 'digits' is the small one that ships with fastring")
+    device: str = _setting("auto", "cpu, cuda or auto")
+    compute_type: str = _setting("default", "CTranslate2 compute type: default, int8, float16, ...")
+    language: str = _setting("", "language code; empty: the model decides")
+    beam_size: int = _setting(5, "beams of a final; partials use one")
+    workers: int = _setting(0, "engine workers; 0: one per core")
+    threads: int = _setting(0, "threads per worker; 0: cores / workers")
+    max_queue: int = _setting(3, "jobs one client may have waiting", env="WS_MAX_QUEUE")
+    max_queue_total: int = _setting(64, "jobs that may wait in all")
+    timeout_s: float = _setting(30.0, "a job older than this is given up")
+    no_speech_threshold: float = _setting(0.6, "drop a segment the model calls silence with more than this probability")
+    log_prob_threshold: float = _setting(-1.0, "and whose mean log-probability is under this")
+    compression_ratio_threshold: float = _setting(2.4, "drop text that repeats itself more than this")
+    script: str = _setting("", "file of the scripted engine, one line per utterance")
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.workers <= 256, "asr.workers", self.workers, "0..256")
+        _require(0 <= self.threads <= 256, "asr.threads", self.threads, "0..256")
+        _require(1 <= self.beam_size <= 20, "asr.beam_size", self.beam_size, "1..20")
+        _require(1 <= self.max_queue <= self.max_queue_total, "asr.max_queue", self.max_queue, "1..max_queue_total")
+        _require(0.1 <= self.timeout_s <= 3600, "asr.timeout_s", self.timeout_s, "0.1..3600")
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisSettings:
+    """An analysis stream: its ring and how often it reports."""
+
+    ring_bytes: int = _setting(1 << 20, "audio held per stream, in bytes")
+    update_hz: float = _setting(10.0, "analysis messages per second, 1..100")
+
+    def __post_init__(self) -> None:
+        _require(4096 <= self.ring_bytes <= 1 << 30, "analysis.ring_bytes", self.ring_bytes, "4096..2^30")
+        _require(1 <= self.update_hz <= 100, "analysis.update_hz", self.update_hz, "1..100")
+
+
+@dataclass(frozen=True, slots=True)
+class SecuritySettings:
+    """Who may connect."""
+
+    api_keys: tuple[str, ...] = _setting(
+        (), "keys, comma-separated; none on loopback means open", env="FASTRING_API_KEYS", secret=True
+    )
+    api_keys_file: str = _setting("", "file of keys, one a line")
+    allowed_origins: tuple[str, ...] = _setting((), "origins besides the server's own that browsers may come from; * is any")
+    allow_public_without_keys: bool = _setting(False, "bind to a public address although there are no keys")
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The socket, and the bounds on what a client may ask of it."""
+
+    host: str = _setting("127.0.0.1", "address to bind")
+    port: int = _setting(8000, "port to bind; 0 takes a free one")
+    max_streams: int = _setting(256, "streams in this process")
+    max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")
+    max_upload_bytes: int = _setting(64 << 20, "largest upload")
+    idle_timeout_s: float = _setting(60.0, "a connection without audio or commands is closed after this long")
+    heartbeat_s: float = _setting(20.0, "seconds between WebSocket pings")
+    send_queue: int = _setting(64, "messages that may wait for a slow reader")
+    drain_s: float = _setting(3.0, "on shutdown, finish what is queued within this time")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "lowest level that is logged")
+    log_json: bool = _setting(False, "log JSON lines")
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")
+        _require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")
+        _require(1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26")
+        _require(1 <= self.send_queue <= 10_000, "server.send_queue", self.send_queue, "1..10000")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of them."""
+
+    server: ServerSettings = field(default_factory=ServerSettings)
+    security: SecuritySettings = field(default_factory=SecuritySettings)
+    analysis: AnalysisSettings = field(default_factory=AnalysisSettings)
+    endpoint: EndpointSettings = field(default_factory=EndpointSettings)
+    voice: VoiceSettings = field(default_factory=VoiceSettings)
+    asr: AsrSettings = field(default_factory=AsrSettings)

@@ -1,0 +1,1 @@
+"""Wire formats without sockets: bytes and text to commands, events to messages."""
