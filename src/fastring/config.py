@@ -108,7 +108,7 @@ class AsrSettings:
     """The speech engine and the pool that runs it."""
 
     engine: Engine = _setting("faster-whisper", "which engine transcribes")
-    model: str = _setting("digits", "model name, or path of a folder; 'digits' is the small one that ships with fastring")
+    model: str = _setting("base", "model name, or path of a folder; 'digits' ships with fastring and hears digits only")
     device: str = _setting("auto", "cpu, cuda or auto")
     compute_type: str = _setting("default", "CTranslate2 compute type: default, int8, float16, ...")
     language: str = _setting("", "language code; empty: the model decides")

@@ -1,4 +1,6 @@
-"""What a session says: frozen dataclasses, times in samples. Codecs turn them into messages, and samples into seconds.
+"""What goes into a session (commands) and what it says (events): frozen dataclasses, times in samples.
+
+Codecs turn messages into commands and events into messages; seconds exist only there.
 
 A session numbers its transcript events (`seq`, from 0 without gaps), so that a client can tell what it missed.
 """
@@ -10,17 +12,50 @@ from typing import Literal
 
 __all__ = [
     "Analysis",
+    "Audio",
+    "Close",
     "Closed",
+    "Command",
     "Event",
     "Failure",
     "Final",
+    "Finalize",
     "Latency",
     "Partial",
+    "Ping",
+    "Pong",
     "SpeechEnded",
     "SpeechStarted",
     "Status",
     "Word",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Bytes of audio in the stream's declared encoding. `number` is the client's own message count, if it sends one."""
+
+    data: bytes
+    source: str = "system"
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finalize:
+    """End the utterance now; its final follows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Flush everything, then `Closed`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Answered by `Pong`."""
+
+
+Command = Audio | Finalize | Close | Ping
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +150,11 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Pong:
+    """The answer to `Ping`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Closed:
     """The session is over; everything that was accepted has been answered."""
 
@@ -141,4 +181,4 @@ class Analysis:
     dropped: int
 
 
-Event = SpeechStarted | Partial | Final | SpeechEnded | Status | Failure | Closed | Analysis
+Event = SpeechStarted | Partial | Final | SpeechEnded | Status | Failure | Pong | Closed | Analysis

@@ -15,9 +15,10 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from fastring.errors import FastringError
 from fastring.events import Word
 
-__all__ = ["Capabilities", "Hypothesis", "Job", "Transcriber"]
+__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Transcriber"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,17 @@ class Hypothesis:
     def text(self) -> str:
         """The words, joined by spaces."""
         return " ".join(word.text for word in self.words)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """How a job ended: a hypothesis, or the error that took its place; and how long it waited and ran, in seconds."""
+
+    job: Job
+    hypothesis: Hypothesis | None
+    error: FastringError | None = None
+    queue_s: float = 0.0
+    inference_s: float = 0.0
 
 
 class Transcriber(Protocol):
