@@ -1,0 +1,86 @@
+# The verbs. `make demo` and `make test` set up whatever they need; everything lives in .venv and build/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
+SOURCES := $(shell find csrc -name '*.cpp' -o -name '*.hpp') CMakeLists.txt
+PRESET_RUN = cmake --preset $(1) >/dev/null && cmake --build --preset $(1) && $(2) ctest --preset $(1)
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+help: ## show the verbs
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+# --- environment ---------------------------------------------------------------------------------------------------
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "fastring needs Python 3.10 or newer; say which: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
+	@command -v $${CXX:-c++} >/dev/null || \
+	  { echo "fastring needs a C++20 compiler: apt-get install g++   (or xcode-select --install)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "no venv in this Python: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+# Tools first (they build the extension), then the package itself, editable.
+$(VENV)/.tools: pyproject.toml | $(BIN)/uv
+	@echo "setting up .venv ..."
+	@$(UV) --group dev
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.tools $(SOURCES)
+	@echo "building the native core ..."
+	@$(UV) --no-build-isolation -Ccmake.define.FASTRING_WERROR=ON -e '.[all]'
+	@touch $@
+
+dev: $(VENV)/.built ## editable install with every extra, rebuilt when C++ changed
+
+# --- the first minute ----------------------------------------------------------------------------------------------
+demo: dev ## a real server hears a real recording, live
+	@fastring demo
+
+test: dev ## every test of the fast part
+	@pytest
+
+# --- what CI runs --------------------------------------------------------------------------------------------------
+check: test lint types layers native-test bench-gate wheel-test ## exactly what CI runs
+
+lint: dev ## ruff and clang-format
+	@ruff check .
+	@ruff format --check .
+	@clang-format --dry-run --Werror $$(find csrc -name '*.cpp' -o -name '*.hpp')
+
+format: dev ## let the tools mend what lint complains about
+	@ruff check --fix --quiet . ; ruff format --quiet .
+	@clang-format -i $$(find csrc -name '*.cpp' -o -name '*.hpp')
+
+types: dev ## mypy --strict, and the stubs against the live extension
+	@mypy
+
+layers: dev ## who may import whom
+	@lint-imports
+
+native-test: dev ## C++ tests: plain, address+undefined sanitizers, thread sanitizer
+	@$(call PRESET_RUN,release,)
+	@$(call PRESET_RUN,asan,)
+	@$(call PRESET_RUN,tsan,setarch $$(uname -m) -R)
+
+bench-gate: dev ## the user's own limits and our ratios; fails when one is missed
+	@pytest benchmarks --benchmark-enable --benchmark-columns=min,median,max -q
+
+wheel-test: dev ## a wheel in an empty environment with NumPy alone
+	@scripts/wheel_test.sh
+
+# --- figures -------------------------------------------------------------------------------------------------------
+bench: dev ## a table of figures with the goals beside them
+	@python benchmarks/table.py
+
+accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev OUT=FILE
+	@python scripts/accuracy.py --data "$(DATA)" --split "$(SPLIT)" --out "$(OUT)"
+
+wheel: $(VENV)/.tools ## dist/*.whl
+	@$(BIN)/uv build --quiet --wheel --python $(BIN)/python -o dist .
+
+clean: ## remove everything that is made
+	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
+
+.PHONY: help dev demo test check lint format types layers native-test bench-gate wheel-test bench accuracy wheel clean
