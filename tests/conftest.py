@@ -1,0 +1,27 @@
+"""What every test run checks first, and what every test shares."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Refuse to test an extension that is older than its source: an editable install does not rebuild by itself."""
+    import fastring._native as native
+
+    built = Path(native.__file__).stat().st_mtime
+    sources = [path for suffix in ("*.cpp", "*.hpp") for path in (ROOT / "csrc").rglob(suffix)]
+    sources = [path for path in sources if "tests" not in path.parts]
+    newer = sorted(path.relative_to(ROOT) for path in sources if path.stat().st_mtime > built)
+    if newer:
+        pytest.exit(f"the extension is older than {newer[0]}: type `make dev` first", returncode=2)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return ROOT

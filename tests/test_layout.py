@@ -1,0 +1,73 @@
+"""The tree itself: tests mirror the source, files stay readable, the public surface stays light."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "src" / "fastring"
+MODULES = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py") if not path.name.startswith("_"))
+
+# Modules of pure declarations: nothing runs in them that a test of their users would not show.
+WITHOUT_TWIN = {"events.py"}
+
+
+@pytest.mark.parametrize("module", [str(m) for m in MODULES if str(m) not in WITHOUT_TWIN])
+def test_every_module_has_its_test(module: str) -> None:
+    twin = ROOT / "tests" / Path(module).parent / f"test_{Path(module).stem}.py"
+    assert twin.exists(), f"{module} is not tested by {twin.relative_to(ROOT)}"
+
+
+@pytest.mark.parametrize("header", sorted(p.name for p in (ROOT / "csrc" / "core").glob("*.hpp")))
+def test_every_core_header_says_what_it_is_for(header: str) -> None:
+    first = (ROOT / "csrc" / "core" / header).read_text(encoding="utf-8").splitlines()[0]
+    assert first.startswith("// "), header
+
+
+@pytest.mark.parametrize("module", [str(m) for m in MODULES])
+def test_every_module_opens_with_a_sentence(module: str) -> None:
+    assert re.match(r'r?"""[A-Z`]', (SOURCE / module).read_text(encoding="utf-8")), module
+
+
+def test_public_names_are_sorted_and_there() -> None:
+    fastring = importlib.import_module("fastring")
+    assert list(fastring.__all__) == sorted(fastring.__all__)
+    assert [name for name in fastring.__all__ if not hasattr(fastring, name)] == []
+
+
+def test_bare_import_stays_light() -> None:
+    code = "import sys, fastring; print(' '.join(sys.modules))"
+    loaded = set(subprocess.check_output([sys.executable, "-c", code], text=True).split())
+    heavy = {"aiohttp", "pydantic", "faster_whisper", "onnxruntime", "av", "soxr", "redis", "typer", "asyncio"}
+    assert loaded & heavy == set()
+
+
+def test_the_extension_is_of_this_version() -> None:
+    fastring = importlib.import_module("fastring")
+    native = importlib.import_module("fastring._native")
+    assert native.__version__ == fastring.__version__
+
+
+def test_the_changelog_knows_this_version() -> None:
+    fastring = importlib.import_module("fastring")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert "[Unreleased]" in changelog or f"[{fastring.__version__}]" in changelog
+
+
+def test_the_base_package_needs_numpy_alone() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert [re.split(r"[<>=~]", d)[0] for d in project["dependencies"]] == ["numpy"]
+
+
+@pytest.mark.parametrize("module", ["fastring", "fastring.audio", "fastring.analysis", "fastring.session"])
+def test_subnormals_survive_the_import(module: str) -> None:
+    """A shared object linked with -ffast-math would switch denormals off for the whole process."""
+    code = f"import {module}, numpy as np; print(float(np.float32(1e-40) * np.float32(1)) > 0)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "True"
