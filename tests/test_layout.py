@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -62,8 +62,8 @@ def test_the_changelog_knows_this_version() -> None:
 
 
 def test_the_base_package_needs_numpy_alone() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert [re.split(r"[<>=~]", d)[0] for d in project["dependencies"]] == ["numpy"]
+    requires = importlib.metadata.requires("fastring") or []
+    assert [re.split(r"[<>=~]", r)[0] for r in requires if "extra ==" not in r] == ["numpy"]
 
 
 @pytest.mark.parametrize("module", ["fastring", "fastring.audio", "fastring.analysis", "fastring.session"])
