@@ -7,15 +7,23 @@ A session numbers its transcript events (`seq`, from 0 without gaps), so that a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
+    "Ack",
     "Analysis",
+    "AnalysisReady",
     "Audio",
     "Close",
     "Closed",
     "Command",
+    "Control",
+    "EarlyTrigger",
+    "EarlyTriggerRetracted",
     "Event",
     "Failure",
     "Final",
@@ -24,9 +32,12 @@ __all__ = [
     "Partial",
     "Ping",
     "Pong",
+    "Reply",
+    "Resume",
     "SpeechEnded",
     "SpeechStarted",
     "Status",
+    "VoiceReady",
     "Word",
 ]
 
@@ -55,7 +66,23 @@ class Ping:
     """Answered by `Pong`."""
 
 
-Command = Audio | Finalize | Close | Ping
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """Go on with an earlier session: its token, the last event the client has, the oldest sample it can send again."""
+
+    token: str
+    last_seq: int
+    oldest_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A question or order about a stream; answered by `Reply`."""
+
+    command: Literal["get_stats", "reset_analysis", "list_streams", "pause", "resume"]
+
+
+Command = Audio | Finalize | Close | Ping | Resume | Control
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +174,7 @@ class Failure:
     code: str
     message: str
     fatal: bool = False
+    reason: str = ""  # of `resume_failed`: expired, unknown or gap
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +187,12 @@ class Closed:
     """The session is over; everything that was accepted has been answered."""
 
     reason: str
+    stats: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """Measurements of an analysis stream since the message before; None is unknown. Times in samples, frequencies in Hz."""
+    """Measurements of an analysis stream since the message before; None is unknown. Samples and Hz."""
 
     end: int
     tempo: float | None
@@ -181,4 +210,87 @@ class Analysis:
     dropped: int
 
 
-Event = SpeechStarted | Partial | Final | SpeechEnded | Status | Failure | Pong | Closed | Analysis
+@dataclass(frozen=True, slots=True)
+class VoiceReady:
+    """The first event of a voice stream: what the server took it for, and its limits."""
+
+    pcm_sample_rate: int
+    encoding: str
+    channels: int
+    ring_buffer_seconds: float
+    max_message_bytes: int
+    window_seconds: float
+    engine: str
+    model: str
+    progressive: bool
+    resume_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisReady:
+    """The first event of an analysis stream. `chunk_size` is the length in samples the server likes best."""
+
+    sample_rate: int
+    encoding: str
+    channels: int
+    chunk_size: int
+    update_hz: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """The server holds every sample before `received`; all events of the audio before `committed` precede this one.
+
+    Both count samples per channel at the rate the client sends.
+    """
+
+    received: int
+    committed: int
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyTrigger:
+    """The text so far is settled enough to act on while the speaker goes on."""
+
+    seq: int
+    utterance: int
+    trigger_id: str
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class EarlyTriggerRetracted:
+    """The final differs from what `EarlyTrigger` of that id said; comes before the final."""
+
+    seq: int
+    utterance: int
+    trigger_id: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The answer to `Control`: a name, and fields that JSON can hold."""
+
+    name: Literal["stats", "analysis_reset", "streams", "paused", "resumed"]
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Event = (
+    VoiceReady
+    | AnalysisReady
+    | SpeechStarted
+    | Partial
+    | EarlyTrigger
+    | EarlyTriggerRetracted
+    | Final
+    | SpeechEnded
+    | Status
+    | Ack
+    | Analysis
+    | Reply
+    | Failure
+    | Pong
+    | Closed
+)
