@@ -32,7 +32,7 @@ def _setting(default: Any, help: str, *, env: str = "", secret: bool = False) ->
 
 def _require(ok: bool, name: str, value: object, limit: str) -> None:
     if not ok:
-        raise ConfigError(f"{name} = {value!r}: must be {limit}")
+        raise ConfigError(f"{name} = {value!r}: must be {limit}", setting=name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,9 +51,17 @@ class FastringError(Exception):
 
 
 class ConfigError(FastringError, ValueError):
-    """A setting is wrong, missing or contradicts another; the message names it and its limit."""
+    """A setting is wrong, missing or contradicts another; the message names it and its limit.
+
+    Attributes:
+        setting: `section.field`, or "" if it is not one setting's fault.
+    """
 
     code = "invalid_config"
+
+    def __init__(self, message: str, *, setting: str = "") -> None:
+        super().__init__(message)
+        self.setting = setting
 
 
 class AudioError(FastringError):
