@@ -1,0 +1,382 @@
+// A ring of audio frames: one writer, any number of independent readers (ring_reader.hpp), on any threads.
+//
+// Every frame has an absolute index that only grows. Writing appends at write_index(); a full ring overwrites its
+// oldest frames (or refuses, if asked to), and readers find out from the indices what they lost. Memory is taken once,
+// in the constructor; write() and the reads allocate nothing, take no lock, never wait and never throw.
+//
+// Memory model
+// ------------
+// Two counters of the writer say everything. Frames below `written_` have been copied in. Frames below
+// `reserved_ - capacity` are gone, or are being overwritten at this moment. So a frame may be read if
+//
+//     reserved_ - capacity <= index < written_
+//
+// The writer, for a write that ends at index `end`:             A reader, for frames [begin, begin + n):
+//     W1  reserved_ = end            relaxed                        R1  w = written_          acquire; begin + n <= w
+//     W2  fence                      release                        R2  copy out              relaxed accesses
+//     W3  copy in                    relaxed accesses               R3  fence                 acquire
+//     W4  written_ = end             release                        R4  r = reserved_         relaxed
+//                                                                   R5  frames below r - capacity are lost, the rest
+//                                                                   are good
+//
+// 1. What is read was written. R1 reads from some W4, which synchronises with it, so the copies W3 of all frames below
+// w
+//    happen before R2. R2 reads those values or later ones.
+// 2. What was overwritten is noticed. Suppose R2 reads a value that a later write stored in W3. That store follows the
+//    release fence W2, and the load precedes the acquire fence R3, so the fences synchronise, W1 happens before R4, and
+//    R4 sees that `end` or a later one. The frame read lay in the slot of a frame below `end`, a whole capacity earlier
+//    at least: its index is below r - capacity, and R5 throws it away. What R5 keeps is therefore whole, and from one
+//    write.
+// 3. There is no data race. All shared state is atomic, and the samples are only touched by the copies of
+// ring_copy.hpp,
+//    which are relaxed atomic words (or their equal in assembly: see there).
+// 4. Nobody waits. The writer never looks at how far a copy of a reader has come. It loads the readers' cursors once
+// per
+//    write for its statistics, and for the reject policy; it never stores to them. A reader that was overtaken keeps
+//    what is left of its range and returns; it does not try again.
+//
+// On x86 all of this is plain loads and stores. The samples of one write may be read before all of W3 is done only by a
+// reader that ignores R1, and there is none. The reject policy needs no R5 (nothing unread is overwritten), which is
+// why a view from RingReader::peek() is safe there with threads; on a drop-oldest ring commit() says if the view was
+// overwritten.
+//
+// One writer means one thread at a time in write(), reset() and close(); one reader means one thread at a time per
+// RingReader. Handing either over from thread to thread needs the usual synchronisation (a mutex, the GIL). Everything
+// const may be called from any thread at any time.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+
+#include "pcm.hpp"
+#include "ring_copy.hpp"
+#include "types.hpp"
+
+namespace fastring {
+
+class RingReader;
+
+enum class OverflowPolicy {
+  kDropOldest,  // the oldest frames make room, the writer always succeeds
+  kReject,      // a write that would overwrite unread frames of any reader is refused whole
+};
+
+enum class WriteStatus {
+  kOk,
+  kClosed,          // after close()
+  kFull,            // reject policy: nothing was written
+  kIndexExhausted,  // the index would pass 2^63 - 1: nothing was written
+};
+
+struct RingConfig {
+  std::int64_t capacity_frames;  // at least 1, any number
+  int channels;                  // 1..kMaxChannels, interleaved
+  SampleType sample_type;
+  OverflowPolicy overflow;
+  SampleIndex start_index;  // index of the first frame that will be written, at least 0
+};
+
+// A snapshot; the counters count since construction or the last reset().
+struct RingStats {
+  std::int64_t capacity_frames;
+  std::int64_t held_frames;           // can be read with read_at
+  std::int64_t used_frames;           // not read yet by the slowest reader
+  std::int64_t total_written_frames;  // accepted
+  std::int64_t total_read_frames;     // delivered, summed over readers
+  std::int64_t overflows;             // writes that overwrote unread frames, or were refused for lack of room
+  std::int64_t dropped_frames;        // lost to overwriting, summed over readers
+  std::int64_t high_water_frames;     // the largest used_frames after any write
+};
+
+class RingBuffer {
+ public:
+  static constexpr int kMaxChannels = 32;
+
+  // Throws std::invalid_argument for a setting out of range and std::bad_alloc. Touches every page, so that writing
+  // does not have to.
+  explicit RingBuffer(const RingConfig& config);
+  RingBuffer(const RingBuffer&) = delete;
+  RingBuffer& operator=(const RingBuffer&) = delete;
+  ~RingBuffer() = default;  // every RingReader must be gone
+
+  // Appends `frames` frames of interleaved samples of sample_type(), any alignment. Of more than the capacity the last
+  // `capacity` frames are kept; the others count as written and are lost to every reader. Writer only.
+  [[nodiscard]] WriteStatus write(const void* audio, std::int64_t frames) noexcept;
+
+  // Refuses further writes; what is held stays readable.
+  void close() noexcept { closed_.store(true, std::memory_order_release); }
+  [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
+
+  // Forgets what is held and starts the statistics again. Indices go on; a reader's next frame is the next one written,
+  // and what it had not read is not counted as dropped. Writer only.
+  void reset() noexcept;
+
+  // Copies [start, start + frames) to `out`, converted to `as`. False, with `out` undefined, if any of it is not held.
+  [[nodiscard]] bool read_at(SampleIndex start, void* out, std::int64_t frames, SampleType as) const noexcept;
+
+  [[nodiscard]] SampleIndex write_index() const noexcept { return written_.load(std::memory_order_acquire); }
+  [[nodiscard]] SampleIndex oldest_index() const noexcept {
+    return std::max(reserved_.load(std::memory_order_relaxed) - capacity_, floor_.load(std::memory_order_relaxed));
+  }
+
+  [[nodiscard]] std::int64_t capacity_frames() const noexcept { return capacity_; }
+  [[nodiscard]] int channels() const noexcept { return channels_; }
+  [[nodiscard]] SampleType sample_type() const noexcept { return sample_type_; }
+  [[nodiscard]] OverflowPolicy overflow() const noexcept { return overflow_; }
+  [[nodiscard]] std::int64_t frame_bytes() const noexcept { return frame_bytes_; }
+  [[nodiscard]] RingStats stats() const noexcept;
+
+ private:
+  friend class RingReader;
+
+  // Where one reader is. Only its RingReader stores to it; the writer and stats() load. Never freed before the ring, so
+  // the list can be walked without a lock; taken again by the next RingReader when it is free.
+  struct alignas(64) Cursor {
+    std::atomic<SampleIndex> next{0};
+    std::atomic<bool> registered{false};  // counts for `used`, the reject policy and `dropped`
+    std::atomic<std::int64_t> read{0};
+    std::atomic<std::int64_t> dropped{0};
+    bool taken = false;  // under cursors_mutex_
+    std::unique_ptr<Cursor> sibling;
+  };
+
+  [[nodiscard]] std::uint64_t position(SampleIndex index) const noexcept {
+    const auto unsigned_index = static_cast<std::uint64_t>(index);
+    return mask_ != 0 ? unsigned_index & mask_ : unsigned_index % static_cast<std::uint64_t>(capacity_);
+  }
+  [[nodiscard]] bool admit(SampleIndex end) noexcept;
+  [[nodiscard]] SampleIndex slowest(SampleIndex if_none) const noexcept;
+  [[nodiscard]] std::int64_t pending_loss(const Cursor& cursor) const noexcept;
+  void copy_frames_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept;
+  void copy_frames_out(SampleIndex start, void* out, std::int64_t frames, SampleType as) const noexcept;
+  void copy_segment_out(std::uint64_t position, void* out, std::int64_t frames, SampleType as) const noexcept;
+  Cursor* take_cursor(SampleIndex start);
+  void give_back(Cursor* cursor) noexcept;
+
+  struct WordsDelete {
+    void operator()(std::uint64_t* words) const noexcept { ::operator delete[](words, std::align_val_t{64}); }
+  };
+
+  // Fixed after construction.
+  std::int64_t capacity_;
+  std::uint64_t mask_;  // capacity - 1 if that is a power of two above 1, else 0
+  std::int64_t frame_bytes_;
+  int channels_;
+  SampleType sample_type_;
+  OverflowPolicy overflow_;
+  SampleIndex start_index_;
+  std::unique_ptr<std::uint64_t[], WordsDelete> words_;
+
+  // The writer's line.
+  alignas(64) std::atomic<SampleIndex> reserved_;
+  std::atomic<SampleIndex> written_;
+  std::atomic<SampleIndex> floor_;  // frames below were reset away
+  std::atomic<std::int64_t> overflows_{0};
+  std::atomic<std::int64_t> high_water_{0};
+  std::atomic<bool> closed_{false};
+  std::atomic<Cursor*> cursors_{nullptr};  // newest first; a node once linked stays
+
+  // Cold: what reset() has to take off the totals, and the list's owner.
+  alignas(64) std::atomic<SampleIndex> base_written_;
+  std::atomic<std::int64_t> base_read_{0};
+  std::atomic<std::int64_t> base_dropped_{0};
+  std::mutex cursors_mutex_;
+  std::unique_ptr<Cursor> first_cursor_;
+};
+
+inline RingBuffer::RingBuffer(const RingConfig& config)
+    : capacity_(config.capacity_frames),
+      mask_((capacity_ & (capacity_ - 1)) == 0 ? static_cast<std::uint64_t>(capacity_ - 1) : 0),
+      frame_bytes_(config.channels * sample_bytes(config.sample_type)),
+      channels_(config.channels),
+      sample_type_(config.sample_type),
+      overflow_(config.overflow),
+      start_index_(config.start_index),
+      reserved_(config.start_index),
+      written_(config.start_index),
+      floor_(config.start_index),
+      base_written_(config.start_index) {
+  if (channels_ < 1 || channels_ > kMaxChannels) {
+    throw std::invalid_argument("channels must be 1 to " + std::to_string(kMaxChannels) + ", not " +
+                                std::to_string(channels_));
+  }
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max() / 2 / frame_bytes_;
+  if (capacity_ < 1 || capacity_ > most) {
+    throw std::invalid_argument("capacity must be 1 to " + std::to_string(most) + " frames, not " +
+                                std::to_string(capacity_));
+  }
+  if (start_index_ < 0) {
+    throw std::invalid_argument("start_index must be at least 0, not " + std::to_string(start_index_));
+  }
+  const auto words = static_cast<std::size_t>(capacity_ * frame_bytes_ + 63) / 64 * (64 / detail::kWordBytes);
+  words_.reset(static_cast<std::uint64_t*>(::operator new[](words * detail::kWordBytes, std::align_val_t{64})));
+  std::fill_n(words_.get(), words, std::uint64_t{0});
+}
+
+inline WriteStatus RingBuffer::write(const void* audio, std::int64_t frames) noexcept {
+  if (closed_.load(std::memory_order_relaxed)) return WriteStatus::kClosed;
+  if (frames <= 0) return WriteStatus::kOk;
+  const SampleIndex begin = written_.load(std::memory_order_relaxed);
+  if (frames > std::numeric_limits<SampleIndex>::max() - begin) return WriteStatus::kIndexExhausted;
+  const SampleIndex end = begin + frames;
+  if (!admit(end)) return WriteStatus::kFull;
+
+  const std::int64_t kept = std::min(frames, capacity_);
+  reserved_.store(end, std::memory_order_relaxed);
+  detail::release_fence();
+  copy_frames_in(end - kept, static_cast<const unsigned char*>(audio) + (frames - kept) * frame_bytes_, kept);
+  written_.store(end, std::memory_order_release);
+  return WriteStatus::kOk;
+}
+
+// Keeps the books before a write that ends at `end`; false if the reject policy refuses it.
+inline bool RingBuffer::admit(SampleIndex end) noexcept {
+  const std::int64_t unread = end - slowest(end);
+  if (unread > capacity_) {
+    overflows_.store(overflows_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    if (overflow_ == OverflowPolicy::kReject) return false;
+  }
+  const std::int64_t used = std::min(unread, capacity_);
+  if (used > high_water_.load(std::memory_order_relaxed)) high_water_.store(used, std::memory_order_relaxed);
+  return true;
+}
+
+// The lowest index that some registered reader has still to read.
+inline SampleIndex RingBuffer::slowest(SampleIndex if_none) const noexcept {
+  SampleIndex lowest = if_none;
+  for (const Cursor* cursor = cursors_.load(std::memory_order_acquire); cursor != nullptr;
+       cursor = cursor->sibling.get()) {
+    if (cursor->registered.load(std::memory_order_relaxed)) {
+      // Acquire: the reader's copies of what lies below are done, so the reject policy may overwrite it.
+      lowest = std::min(lowest, cursor->next.load(std::memory_order_acquire));
+    }
+  }
+  return std::max(lowest, std::min(if_none, floor_.load(std::memory_order_relaxed)));
+}
+
+inline bool RingBuffer::read_at(SampleIndex start, void* out, std::int64_t frames, SampleType as) const noexcept {
+  const SampleIndex end = written_.load(std::memory_order_acquire);
+  if (frames < 0 || start < oldest_index() || start > end || frames > end - start) return false;
+  copy_frames_out(start, out, frames, as);
+  detail::acquire_fence();
+  return start >= oldest_index();
+}
+
+inline void RingBuffer::copy_frames_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept {
+  const std::uint64_t at = position(start);
+  const std::int64_t before_wrap = std::min(frames, capacity_ - static_cast<std::int64_t>(at));
+  const auto frame_bytes = static_cast<std::size_t>(frame_bytes_);
+  detail::copy_in(words_.get(), at * frame_bytes, audio, static_cast<std::size_t>(before_wrap) * frame_bytes);
+  if (before_wrap < frames) {
+    detail::copy_in(words_.get(), 0, audio + before_wrap * frame_bytes_,
+                    static_cast<std::size_t>(frames - before_wrap) * frame_bytes);
+  }
+}
+
+inline void RingBuffer::copy_frames_out(SampleIndex start, void* out, std::int64_t frames,
+                                        SampleType as) const noexcept {
+  const std::uint64_t at = position(start);
+  const std::int64_t before_wrap = std::min(frames, capacity_ - static_cast<std::int64_t>(at));
+  copy_segment_out(at, out, before_wrap, as);
+  if (before_wrap < frames) {
+    auto* rest = static_cast<unsigned char*>(out) + before_wrap * channels_ * sample_bytes(as);
+    copy_segment_out(0, rest, frames - before_wrap, as);
+  }
+}
+
+inline void RingBuffer::copy_segment_out(std::uint64_t position, void* out, std::int64_t frames,
+                                         SampleType as) const noexcept {
+  const auto offset = static_cast<std::size_t>(position) * static_cast<std::size_t>(frame_bytes_);
+  if (as == sample_type_) {
+    detail::copy_out(out, words_.get(), offset, static_cast<std::size_t>(frames * frame_bytes_));
+    return;
+  }
+  // Through a block that stays in the first-level cache: conversions may then be ordinary vector code.
+  constexpr std::size_t kBlockSamples = 512;
+  alignas(64) unsigned char block[kBlockSamples * sizeof(float)];
+  const auto from_bytes = static_cast<std::size_t>(sample_bytes(sample_type_));
+  const auto to_bytes = static_cast<std::size_t>(sample_bytes(as));
+  const auto samples = static_cast<std::size_t>(frames * channels_);
+  for (std::size_t done = 0; done < samples; done += kBlockSamples) {
+    const std::size_t part = std::min(kBlockSamples, samples - done);
+    detail::copy_out(block, words_.get(), offset + done * from_bytes, part * from_bytes);
+    convert_samples(block, sample_type_, static_cast<unsigned char*>(out) + done * to_bytes, as, part);
+  }
+}
+
+inline std::int64_t RingBuffer::pending_loss(const Cursor& cursor) const noexcept {
+  if (!cursor.registered.load(std::memory_order_relaxed)) return 0;
+  const SampleIndex from =
+      std::max(cursor.next.load(std::memory_order_relaxed), floor_.load(std::memory_order_relaxed));
+  return std::max<std::int64_t>(0, reserved_.load(std::memory_order_relaxed) - capacity_ - from);
+}
+
+inline void RingBuffer::reset() noexcept {
+  std::int64_t read = 0;
+  std::int64_t dropped = 0;
+  for (const Cursor* cursor = cursors_.load(std::memory_order_acquire); cursor != nullptr;
+       cursor = cursor->sibling.get()) {
+    read += cursor->read.load(std::memory_order_relaxed);
+    dropped += cursor->dropped.load(std::memory_order_relaxed);
+  }
+  const SampleIndex end = written_.load(std::memory_order_relaxed);
+  floor_.store(end, std::memory_order_relaxed);
+  base_written_.store(end, std::memory_order_relaxed);
+  base_read_.store(read, std::memory_order_relaxed);
+  base_dropped_.store(dropped, std::memory_order_relaxed);
+  overflows_.store(0, std::memory_order_relaxed);
+  high_water_.store(0, std::memory_order_relaxed);
+}
+
+inline RingStats RingBuffer::stats() const noexcept {
+  RingStats stats{};
+  const SampleIndex end = written_.load(std::memory_order_acquire);
+  stats.capacity_frames = capacity_;
+  stats.held_frames = std::max<std::int64_t>(0, end - oldest_index());
+  stats.used_frames = std::min(end - slowest(end), capacity_);
+  stats.total_written_frames = end - base_written_.load(std::memory_order_relaxed);
+  stats.overflows = overflows_.load(std::memory_order_relaxed);
+  stats.high_water_frames = high_water_.load(std::memory_order_relaxed);
+  stats.total_read_frames = -base_read_.load(std::memory_order_relaxed);
+  stats.dropped_frames = -base_dropped_.load(std::memory_order_relaxed);
+  for (const Cursor* cursor = cursors_.load(std::memory_order_acquire); cursor != nullptr;
+       cursor = cursor->sibling.get()) {
+    stats.total_read_frames += cursor->read.load(std::memory_order_relaxed);
+    stats.dropped_frames += cursor->dropped.load(std::memory_order_relaxed) + pending_loss(*cursor);
+  }
+  return stats;
+}
+
+// A free cursor, or a new one at the head of the list. Its totals go on from its last owner's: they are sums.
+inline RingBuffer::Cursor* RingBuffer::take_cursor(SampleIndex start) {
+  const std::lock_guard lock(cursors_mutex_);
+  Cursor* cursor = first_cursor_.get();
+  while (cursor != nullptr && cursor->taken) cursor = cursor->sibling.get();
+  const bool is_new = cursor == nullptr;
+  std::unique_ptr<Cursor> made = is_new ? std::make_unique<Cursor>() : nullptr;
+  if (is_new) cursor = made.get();
+  cursor->taken = true;
+  cursor->next.store(start, std::memory_order_relaxed);
+  cursor->registered.store(true, std::memory_order_release);
+  if (is_new) {
+    made->sibling = std::move(first_cursor_);
+    first_cursor_ = std::move(made);
+    cursors_.store(cursor, std::memory_order_release);
+  }
+  return cursor;
+}
+
+inline void RingBuffer::give_back(Cursor* cursor) noexcept {
+  const std::lock_guard lock(cursors_mutex_);
+  cursor->registered.store(false, std::memory_order_relaxed);
+  cursor->taken = false;
+}
+
+}  // namespace fastring
