@@ -8,15 +8,17 @@ remote workers are wrappers of this interface, not flags.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-from fastring.errors import FastringError
-from fastring.events import Word
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastring.errors import FastringError
+    from fastring.events import Word
 
 __all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Transcriber"]
 

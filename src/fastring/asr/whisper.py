@@ -1,0 +1,305 @@
+"""Whisper through faster-whisper and CTranslate2: the only file that imports them.
+
+A job of up to 30 s is one window: features, one encoder run, one decoding, one alignment, and the GIL is free in the
+last three. (faster-whisper's own `transcribe` encodes twice where the language is unknown, and again for a tail that
+the model cut at its last timestamp, which is what an unfinished sentence looks like.) Longer jobs are cut where it is
+quiet.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import zlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastring.asr.cores import available_cores, divide_cores
+from fastring.asr.models import resolve_model
+from fastring.asr.transcriber import Capabilities, Hypothesis, Job
+from fastring.asr.windows import quiet_cuts
+from fastring.asr.words import UNSPACED, Piece, cut_loops, join_pieces, tighten
+from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableError
+from fastring.events import Word
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from fastring.config import AsrSettings
+
+__all__ = ["WhisperTranscriber"]
+
+SAMPLE_RATE = 16_000
+WINDOW_S = 30
+MIN_SAMPLES = SAMPLE_RATE // 10  # shorter audio holds no word
+QUIETEST_PEAK = 1e-4  # -80 dBFS: digital silence with dither; nothing to hear
+MAX_TOKENS = 448
+# What a window may decode: nobody speaks 30 tokens a second, but a decoder in a loop goes on to the limit.
+TOKENS_PER_SECOND, TOKENS_SPARE = 30, 32
+GPU_BATCH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """One window as text tokens, before alignment; empty where the gates said that nobody spoke."""
+
+    tokens: list[int]
+    repetitive: bool = False
+
+
+class WhisperTranscriber:
+    """A Whisper model; see `Transcriber` for the contract. Thread-safe: `concurrency` calls run at the same time.
+
+    Args:
+        settings: model, device, compute type, language, beams, workers and thresholds.
+
+    Raises:
+        ModelUnavailableError: if the model cannot be had, or faster-whisper is not installed.
+        ConfigError: if device, compute type or language do not exist here.
+    """
+
+    def __init__(self, settings: AsrSettings) -> None:
+        self._settings = settings
+        library = _load_library()
+        device, compute_type = _device(library, settings)
+        workers, threads = (
+            divide_cores(available_cores(), settings.workers, settings.threads)
+            if device == "cpu"
+            else (settings.workers or 1, settings.threads or 1)
+        )
+        path = resolve_model(settings.model)
+        self._model: Any = _load_model(library, str(path), device, compute_type, workers, threads, settings)
+        self._library = library
+        self._multilingual = bool(self._model.model.is_multilingual)
+        languages = tuple(self._model.supported_languages)
+        if settings.language and self._multilingual and settings.language not in languages:
+            raise ConfigError(f"asr.language = {settings.language!r}: must be one of {', '.join(languages)}")
+        self._capabilities = Capabilities(
+            engine="faster-whisper",
+            model=settings.model,
+            sample_rate=SAMPLE_RATE,
+            languages=languages,
+            max_batch=1 if device == "cpu" else GPU_BATCH,  # 30 s fill a core: batches gain nothing there (measured)
+            concurrency=workers,
+        )
+        self.threads = threads
+        self.device = device
+        self.compute_type = compute_type
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; constant."""
+        return self._capabilities
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
+        """Answer the jobs, in order; see `Transcriber`."""
+        answers: list[Hypothesis] = [Hypothesis(()) for _ in jobs]
+        groups: dict[tuple[str, str], list[int]] = {}
+        for index, job in enumerate(jobs):
+            if len(job.samples) < MIN_SAMPLES or float(np.abs(job.samples).max()) < QUIETEST_PEAK:
+                continue
+            if len(job.samples) > WINDOW_S * SAMPLE_RATE:
+                answers[index] = self._hear_long(job)
+            else:
+                groups.setdefault((job.kind, self._language(job)), []).append(index)
+        for (kind, language), indices in groups.items():
+            heard = self._hear_guarded([jobs[index] for index in indices], kind, language)
+            for index, hypothesis in zip(indices, heard, strict=True):
+                answers[index] = hypothesis
+        return answers
+
+    def forget(self, stream_id: str) -> None:
+        """Nothing is kept per stream."""
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model.model.unload_model()
+
+    def _language(self, job: Job) -> str:
+        return (job.language or self._settings.language) if self._multilingual else "en"
+
+    def _hear_long(self, job: Job) -> Hypothesis:
+        """More than a window: cut where it is quiet, heard part by part."""
+        language = self._language(job)
+        words: list[Word] = []
+        for begin, end in quiet_cuts(job.samples, SAMPLE_RATE):
+            part = replace(job, start=job.start + begin, samples=job.samples[begin:end])
+            (heard,) = self._hear_guarded([part], job.kind, language)
+            words += heard.words
+            language = language or heard.language
+        return Hypothesis(tuple(words), language)
+
+    def _hear_guarded(self, jobs: list[Job], kind: str, language: str) -> list[Hypothesis]:
+        """`_hear`, with whatever the libraries raise turned into `EngineFailedError`."""
+        try:
+            return self._hear(jobs, kind, language)
+        except Exception as error:
+            raise EngineFailedError(f"faster-whisper failed: {error}") from error
+
+    # --- one window ----------------------------------------------------------------------------------------------
+
+    def _hear(self, jobs: list[Job], kind: str, language: str) -> list[Hypothesis]:
+        features, n_frames = self._features(jobs)
+        encoded = self._model.encode(features)
+        if language or not self._multilingual:
+            return self._hear_encoded(jobs, encoded, n_frames, kind, language)
+        detected = [ranking[0][0][2:-2] for ranking in self._model.model.detect_language(encoded)]
+        if len(set(detected)) == 1:
+            return self._hear_encoded(jobs, encoded, n_frames, kind, detected[0])
+        return [self._hear([job], kind, code)[0] for job, code in zip(jobs, detected, strict=True)]
+
+    def _features(self, jobs: list[Job]) -> tuple[Any, list[int]]:
+        """Log-mel features padded with zeros to 30 s, shape (jobs, mels, 3000), and how many frames are audio."""
+        mels = [self._model.feature_extractor(job.samples)[:, :-1] for job in jobs]
+        length = self._model.feature_extractor.nb_max_frames
+        features = np.zeros((len(mels), mels[0].shape[0], length), np.float32)
+        for row, mel in zip(features, mels, strict=True):
+            row[:, : mel.shape[1]] = mel[:, :length]
+        return features, [min(mel.shape[1], length) for mel in mels]
+
+    def _hear_encoded(
+        self, jobs: list[Job], encoded: Any, n_frames: list[int], kind: str, language: str
+    ) -> list[Hypothesis]:
+        tokenizer = self._library.tokenizer(self._model, language or "en")
+        decoded = self._decode(encoded, tokenizer, max(n_frames), kind)
+        aligned = self._align(encoded, tokenizer, n_frames, decoded)
+        return [
+            self._hypothesis(job, pieces, language, text.repetitive)
+            for job, pieces, text in zip(jobs, aligned, decoded, strict=True)
+        ]
+
+    def _decode(self, encoded: Any, tokenizer: Any, n_frames: int, kind: str) -> list[_Decoded]:
+        prompt = list(tokenizer.sot_sequence)
+        longest = len(prompt) + TOKENS_SPARE + math.ceil(TOKENS_PER_SECOND * n_frames / 100)
+        results = self._model.model.generate(
+            encoded,
+            [prompt] * encoded.shape[0],
+            beam_size=self._settings.beam_size if kind == "final" else 1,
+            max_length=min(MAX_TOKENS, longest),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=self._library.suppressed(tokenizer),
+            max_initial_timestamp_index=50,  # 1 s, as Whisper was trained
+        )
+        return [self._gated(result, tokenizer) for result in results]
+
+    def _gated(self, result: Any, tokenizer: Any) -> _Decoded:
+        """The text tokens of a window, or none where the model itself takes it for silence."""
+        tokens = result.sequences_ids[0]
+        mean_log_prob = result.scores[0] * len(tokens) / (len(tokens) + 1)
+        if self._is_silence(result.no_speech_prob, mean_log_prob):
+            return _Decoded([])
+        text = [token for token in tokens if token < tokenizer.eot]
+        return _Decoded(text, self._is_repetitive(tokenizer.decode(text).strip()))
+
+    def _is_silence(self, no_speech_prob: float, mean_log_prob: float) -> bool:
+        limits = self._settings
+        return no_speech_prob > limits.no_speech_threshold and mean_log_prob <= limits.log_prob_threshold
+
+    def _is_repetitive(self, text: str) -> bool:
+        data = text.encode()
+        return bool(data) and len(data) / len(zlib.compress(data)) > self._settings.compression_ratio_threshold
+
+    def _align(self, encoded: Any, tokenizer: Any, n_frames: list[int], decoded: list[_Decoded]) -> list[list[Piece]]:
+        """Words with times and confidences, by dynamic time warping over the cross-attention."""
+        if not any(text.tokens for text in decoded):
+            return [[] for _ in decoded]
+        filler = tokenizer.encode(" ")  # an empty row in a batch still needs a token
+        found = [
+            self._model.find_alignment(tokenizer, [text.tokens or filler for text in decoded], encoded, frames)[row]
+            for row, frames in enumerate(n_frames)
+        ]
+        return [_pieces(rows) if text.tokens else [] for rows, text in zip(found, decoded, strict=True)]
+
+    def _hypothesis(self, job: Job, pieces: list[Piece], language: str, repetitive: bool) -> Hypothesis:
+        words = join_pieces(pieces, spaced=language not in UNSPACED)
+        words = tighten(cut_loops(words, repetitive=repetitive), job.samples, SAMPLE_RATE)
+        return Hypothesis(
+            tuple(
+                Word(
+                    word.text,
+                    job.start + round(word.start_s * SAMPLE_RATE),
+                    job.start + round(word.end_s * SAMPLE_RATE),
+                    min(1.0, max(0.0, word.confidence)),
+                )
+                for word in words
+            ),
+            language,
+        )
+
+
+def _pieces(rows: Iterable[dict[str, Any]]) -> list[Piece]:
+    return [
+        Piece(row["word"], float(row["start"]), float(row["end"]), float(row["probability"]))
+        for row in rows
+        if row["word"]
+    ]
+
+
+# --- the libraries ---------------------------------------------------------------------------------------------------
+
+
+class _Library:
+    """What is used of faster-whisper and CTranslate2, imported late: it takes most of a second."""
+
+    def __init__(self) -> None:
+        # Idle OpenMP threads would spin, and take the cores from the other workers (10x slower when contended).
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        os.environ.setdefault("KMP_BLOCKTIME", "0")
+        import ctranslate2
+        import faster_whisper
+        from faster_whisper.tokenizer import Tokenizer
+
+        self.ctranslate2 = ctranslate2
+        self.whisper_model = faster_whisper.WhisperModel
+        self._tokenizer = Tokenizer
+
+    def tokenizer(self, model: Any, language: str) -> Any:
+        return self._tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
+
+    def suppressed(self, tokenizer: Any) -> list[int]:
+        """Tokens that are no speech: symbols, and the control tokens a transcript never holds."""
+        control = (tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm)
+        return sorted({*tokenizer.non_speech_tokens, *(token for token in control if token is not None)})
+
+
+def _load_library() -> _Library:
+    try:
+        return _Library()
+    except ImportError as error:
+        raise ModelUnavailableError(
+            f"The engine faster-whisper is not installed ({error}):\n  pip install 'fastring[asr]'"
+        ) from error
+
+
+def _device(library: _Library, settings: AsrSettings) -> tuple[str, str]:
+    """Device and compute type, chosen where the settings leave it open: int8 on a CPU, float16 on a GPU."""
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if library.ctranslate2.get_cuda_device_count() > 0 else "cpu"
+    try:
+        supported = set(library.ctranslate2.get_supported_compute_types(device))
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(f"asr.device = {settings.device!r}: must be cpu, cuda or auto ({error})") from error
+    compute_type = settings.compute_type
+    if compute_type == "default":
+        wanted = "int8" if device == "cpu" else "float16"
+        return device, wanted if wanted in supported else "default"
+    if compute_type not in supported | {"auto"}:
+        raise ConfigError(
+            f"asr.compute_type = {compute_type!r}: {device} supports default, auto, {', '.join(sorted(supported))}"
+        )
+    return device, compute_type
+
+
+def _load_model(
+    library: _Library, path: str, device: str, compute_type: str, workers: int, threads: int, settings: AsrSettings
+) -> Any:
+    try:
+        return library.whisper_model(
+            path, device=device, compute_type=compute_type, cpu_threads=threads, num_workers=workers
+        )
+    except Exception as error:
+        raise ModelUnavailableError(f"The model {settings.model!r} ({path}) cannot be loaded: {error}") from error

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pytest
+
+from fastring.asr.models import resolve_model
+from fastring.asr.transcriber import Job
+from fastring.asr.whisper import WhisperTranscriber
+from fastring.config import AsrSettings
+from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableError
+from fastring.recordings import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    Speech = Callable[[str], NDArray[np.float32]]
+
+EXACT = ["seen_0", "seen_1", "seen_2", "seen_8", "unseen_0", "unseen_2"]
+
+
+def job(samples: NDArray[np.float32], kind: Literal["partial", "final"] = "final", start: int = 0) -> Job:
+    return Job(1, "stream", 0, kind, start, samples)
+
+
+@pytest.mark.parametrize("kind", ["partial", "final"])
+@pytest.mark.parametrize("name", EXACT)
+def test_digits_it_was_not_trained_on_are_exact(
+    whisper: WhisperTranscriber, speech: Speech, name: str, kind: Literal["partial", "final"]
+) -> None:
+    (heard,) = whisper.transcribe([job(speech(name), kind)])
+    assert heard.text == recording(name).text
+    assert heard.language == "en"
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_word_times_are_where_the_words_are(whisper: WhisperTranscriber, speech: Speech, name: str) -> None:
+    start = 1_000_000
+    (heard,) = whisper.transcribe([job(speech(name), start=start)])
+    for word, truth in zip(heard.words, recording(name).words, strict=True):
+        assert (word.start - start) / 16_000 == pytest.approx(truth.start_s, abs=0.3)
+        assert (word.end - start) / 16_000 == pytest.approx(truth.end_s, abs=0.3)
+        assert 0 < word.confidence <= 1
+    spans = [edge for word in heard.words for edge in (word.start, word.end)]
+    assert spans == sorted(spans)
+    assert start <= spans[0]
+    assert spans[-1] <= start + len(speech(name))
+
+
+@pytest.mark.parametrize("kind", ["partial", "final"])
+@pytest.mark.parametrize("name", ["silence", "noise"])
+def test_silence_and_noise_are_no_words(
+    whisper: WhisperTranscriber, speech: Speech, name: str, kind: Literal["partial", "final"]
+) -> None:
+    assert whisper.transcribe([job(speech(name), kind)])[0].words == ()
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 159, 1599])
+def test_next_to_no_audio_costs_no_inference(
+    whisper: WhisperTranscriber, monkeypatch: pytest.MonkeyPatch, n_samples: int
+) -> None:
+    monkeypatch.setattr(whisper, "_model", None)
+    assert whisper.transcribe([job(np.ones(n_samples, np.float32))])[0].words == ()
+
+
+def test_one_encoder_run_per_job(whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audio that ends in the middle of a word makes faster-whisper's own loop encode twice."""
+    runs = []
+    encode = whisper._model.encode
+    monkeypatch.setattr(whisper._model, "encode", lambda features: runs.append(1) or encode(features))
+    samples = speech("seen_8")
+    for n in range(16_000, len(samples), 16_000):
+        whisper.transcribe([job(samples[:n], "partial")])
+    assert len(runs) == len(range(16_000, len(samples), 16_000))
+
+
+def test_a_batch_is_answered_in_order(whisper: WhisperTranscriber, speech: Speech) -> None:
+    names = ["seen_2", "silence", "unseen_0", "noise", "seen_1"]
+    jobs = [replace(job(speech(name)), kind=kind) for name in names for kind in ("partial", "final")]
+    heard = whisper.transcribe(jobs)
+    assert [answer.text for answer in heard] == [recording(name).text for name in names for _ in range(2)]
+
+
+def test_two_threads_at_once_are_both_right(whisper: WhisperTranscriber, speech: Speech) -> None:
+    heard: dict[str, list[str]] = {"seen_2": [], "unseen_2": []}
+    barrier = threading.Barrier(2)
+
+    def hear(name: str) -> None:
+        barrier.wait()
+        heard[name].extend(whisper.transcribe([job(speech(name))])[0].text for _ in range(3))
+
+    threads = [threading.Thread(target=hear, args=(name,)) for name in heard]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert heard == {name: [recording(name).text] * 3 for name in heard}
+
+
+def test_more_than_a_window_is_heard_too(whisper: WhisperTranscriber, speech: Speech) -> None:
+    pause = np.zeros(26 * 16_000, np.float32)
+    (heard,) = whisper.transcribe([job(np.concatenate([speech("seen_2"), pause, speech("seen_2")]))])
+    assert heard.text == " ".join([recording("seen_2").text] * 2)
+    assert heard.words[4].start / 16_000 == pytest.approx(26 + 2.779 + 0.496, abs=0.3)
+
+
+def test_what_the_library_raises_is_an_engine_failure(
+    whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cause = RuntimeError("out of memory")
+
+    def broken(_: object) -> None:
+        raise cause
+
+    monkeypatch.setattr(whisper._model, "encode", broken)
+    with pytest.raises(EngineFailedError, match="out of memory") as caught:
+        whisper.transcribe([job(speech("seen_0"))])
+    assert caught.value.__cause__ is cause
+
+
+def test_capabilities_say_what_it_does(whisper: WhisperTranscriber) -> None:
+    can = whisper.capabilities
+    assert (can.engine, can.model, can.sample_rate, can.progressive) == ("faster-whisper", "digits", 16_000, False)
+    assert (can.languages, can.concurrency, can.max_batch) == (("en",), 2, 1)
+
+
+def test_a_broken_model_file_is_a_clear_error(tmp_path: Path) -> None:
+    for file in resolve_model("digits").iterdir():
+        (tmp_path / file.name).write_bytes(b"x" if file.name == "model.bin" else file.read_bytes())
+    with pytest.raises(ModelUnavailableError, match="cannot be loaded"):
+        WhisperTranscriber(AsrSettings(model=str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"), [("compute_type", "int3"), ("device", "abacus")], ids=["compute_type", "device"]
+)
+def test_settings_that_do_not_exist_name_those_that_do(setting: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"asr.{setting} = '{value}'"):
+        WhisperTranscriber(replace(AsrSettings(model="digits"), **{setting: value}))
