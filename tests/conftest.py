@@ -5,8 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# A busy machine is slow to draw examples; that says nothing about the code.
+settings.register_profile("fastring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("fastring")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

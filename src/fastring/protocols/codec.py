@@ -1,0 +1,71 @@
+"""What every wire protocol offers the pump: messages in become commands, events out become messages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastring.events import Command, Event
+
+__all__ = ["Codec", "Counters", "Message", "SequenceCheck"]
+
+Message = str | bytes
+
+
+@dataclass(slots=True)
+class Counters:
+    """What came in on one connection. `seq_gaps` counts messages that a client numbered and that never came."""
+
+    messages: int = 0
+    bytes: int = 0
+    malformed: int = 0
+    seq_gaps: int = 0
+
+    def add(self, other: Counters) -> None:
+        """Sum up."""
+        self.messages += other.messages
+        self.bytes += other.bytes
+        self.malformed += other.malformed
+        self.seq_gaps += other.seq_gaps
+
+
+class Codec(Protocol):
+    """One connection's translator. It holds no socket and no clock; one task at a time uses it."""
+
+    counters: Counters
+
+    def decode(self, message: Message) -> list[Command]:
+        """Turn a message into commands, in order; a message may mean nothing.
+
+        Raises:
+            ProtocolError: the message breaks the protocol; it was counted as malformed and nothing of it was taken.
+        """
+        ...
+
+    def encode(self, event: Event) -> Sequence[Message]:
+        """Turn an event into the messages that tell it in this protocol: none if the protocol does not tell it."""
+        ...
+
+
+@dataclass(slots=True)
+class SequenceCheck:
+    """Counts the messages missing from a numbered series that wraps at 2^32.
+
+    The first number seen starts the series. A number from the past (a repeat, a late one) is no gap and moves nothing.
+    """
+
+    expected: int | None = None
+
+    def missing_before(self, number: int) -> int:
+        """Take the next number; return how many were skipped before it."""
+        if self.expected is None:
+            self.expected = (number + 1) & 0xFFFFFFFF
+            return 0
+        ahead = (number - self.expected) & 0xFFFFFFFF
+        if ahead >= 0x80000000:
+            return 0
+        self.expected = (number + 1) & 0xFFFFFFFF
+        return ahead

@@ -1,0 +1,162 @@
+"""The native protocol's fields for each event; here samples become seconds."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+from fastring import events
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastring.events import Event, Latency, Word
+
+__all__ = ["ENCODED", "fields_of"]
+
+Fields = dict[str, Any]
+
+
+def fields_of(event: Event, sample_rate: int) -> tuple[str, Fields]:
+    """The `type` of an event's message and its fields, `stream_id` aside. Seconds are sample / sample_rate."""
+    name, fields = _WRITERS[type(event)]
+    return name or event.name, fields(event, sample_rate)  # type: ignore[union-attr]
+
+
+def _number(value: float | None, digits: int = 6) -> float | None:
+    """A finite number of that many decimals; what is unknown or not finite is null."""
+    return round(value, digits) if value is not None and math.isfinite(value) else None
+
+
+def _seconds(sample: int, sample_rate: int) -> float:
+    return round(sample / sample_rate, 6)
+
+
+def _latency(latency: Latency) -> Fields:
+    return {
+        "buffer_ms": _number(latency.buffer_ms, 1),
+        "queue_ms": _number(latency.queue_ms, 1),
+        "inference_ms": _number(latency.inference_ms, 1),
+        "total_ms": _number(latency.total_ms, 1),
+    }
+
+
+def _words(words: tuple[Word, ...], rate: int) -> list[Fields]:
+    return [
+        {
+            "word": word.text,
+            "start": _seconds(word.start, rate),
+            "end": _seconds(word.end, rate),
+            "confidence": _number(word.confidence, 4),
+            "stable": word.stable,
+        }
+        for word in words
+    ]
+
+
+def _as_they_are(*names: str) -> Callable[[Any, int], Fields]:
+    return lambda event, _rate: {name: getattr(event, name) for name in names}
+
+
+def _partial(event: events.Partial, rate: int) -> Fields:
+    return {
+        "utterance": event.utterance,
+        "text": event.text,
+        "stable_text": event.stable_text,
+        "words": _words(event.words, rate),
+        "confidence": _number(event.confidence, 4),
+        "start": _seconds(event.start, rate),
+        "end": _seconds(event.end, rate),
+        "level": _number(event.level_db, 1),
+        "buffer_usage": _number(event.buffer_usage, 4),
+        "dropped": event.dropped,
+        "latency_ms": _latency(event.latency),
+    }
+
+
+def _final(event: events.Final, rate: int) -> Fields:
+    return {
+        "seq": event.seq,
+        "utterance": event.utterance,
+        "text": event.text,
+        "words": _words(event.words, rate),
+        "confidence": _number(event.confidence, 4),
+        "start": _seconds(event.start, rate),
+        "end": _seconds(event.end, rate),
+        "latency_ms": _latency(event.latency),
+    }
+
+
+def _analysis(event: events.Analysis, rate: int) -> Fields:
+    return {
+        "timestamp": _seconds(event.end, rate),
+        "tempo": _number(event.tempo, 2),
+        "pitch": _number(event.pitch, 3),
+        "energy": _number(event.energy),
+        "rms": _number(event.rms),
+        "spectral_centroid": _number(event.spectral_centroid, 2),
+        "spectral_rolloff": _number(event.spectral_rolloff, 2),
+        "zero_crossing_rate": _number(event.zero_crossing_rate),
+        "onset_detected": bool(event.onsets),
+        "onsets": [_seconds(onset, rate) for onset in event.onsets],
+        "peak": _number(event.peak),
+        "pitch_confidence": _number(event.pitch_confidence, 4),
+        "tempo_confidence": _number(event.tempo_confidence, 4),
+        "buffer_usage": _number(event.buffer_usage, 4),
+        "dropped": event.dropped,
+    }
+
+
+def _failure(event: events.Failure, _rate: int) -> Fields:
+    fields: Fields = {"code": event.code, "message": event.message, "fatal": event.fatal}
+    return {**fields, "reason": event.reason} if event.reason else fields
+
+
+def _speech_started(event: events.SpeechStarted, rate: int) -> Fields:
+    return {"seq": event.seq, "utterance": event.utterance, "start": _seconds(event.start, rate)}
+
+
+def _speech_ended(event: events.SpeechEnded, rate: int) -> Fields:
+    return {"seq": event.seq, "utterance": event.utterance, "end": _seconds(event.end, rate)}
+
+
+_READY = ("encoding", "channels")
+_VOICE_READY = (
+    "pcm_sample_rate",
+    *_READY,
+    "ring_buffer_seconds",
+    "max_message_bytes",
+    "window_seconds",
+    "engine",
+    "model",
+    "progressive",
+    "resume_token",
+)
+_STATUS = ("state", "source", "dropped_frames", "queue_depth", "lag_ms", "retry_after_ms")
+
+_WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
+    events.VoiceReady: ("ready", _as_they_are(*_VOICE_READY)),
+    events.AnalysisReady: ("ready", _as_they_are("sample_rate", *_READY, "chunk_size", "update_hz")),
+    events.SpeechStarted: ("speech_started", _speech_started),
+    events.Partial: ("partial", _partial),
+    events.EarlyTrigger: (
+        "early_trigger",
+        _as_they_are("seq", "utterance", "trigger_id", "text", "confidence"),
+    ),
+    events.EarlyTriggerRetracted: (
+        "early_trigger_retracted",
+        _as_they_are("seq", "utterance", "trigger_id", "reason"),
+    ),
+    events.Final: ("final", _final),
+    events.SpeechEnded: ("speech_ended", _speech_ended),
+    events.Status: ("status", _as_they_are(*_STATUS)),
+    events.Ack: ("ack", _as_they_are("received", "committed")),
+    events.Analysis: ("analysis", _analysis),
+    events.Reply: ("", lambda event, _rate: dict(event.fields)),  # the event names itself
+    events.Failure: ("error", _failure),
+    events.Pong: ("pong", _as_they_are()),
+    events.Closed: ("closed", lambda event, _rate: {"reason": event.reason, "stats": dict(event.stats)}),
+}
+
+ENCODED = frozenset(_WRITERS)
+"""Every event class this protocol tells."""
