@@ -15,6 +15,8 @@
     ├── TranscriberError
     │   ├── ModelUnavailableError   the model cannot be had; the message says what to type
     │   ├── QueueFullError          the pool has no room for another job
+    │   ├── JobDroppedError         an accepted job was let go: replaced, evicted, cancelled, or the pool closed
+    │   ├── JobTimeoutError         an accepted job was not answered in time
     │   └── EngineFailedError       the engine raised while transcribing
     └── ProtocolError               the peer broke the protocol
 
@@ -33,6 +35,8 @@ __all__ = [
     "DecodeError",
     "EngineFailedError",
     "FastringError",
+    "JobDroppedError",
+    "JobTimeoutError",
     "ModelUnavailableError",
     "ProtocolError",
     "QueueFullError",
@@ -143,6 +147,30 @@ class QueueFullError(TranscriberError):
     """The pool refused a job because its queue, or this client's share of it, is full."""
 
     code = "server_busy"
+
+
+class JobDroppedError(TranscriberError):
+    """An accepted job was let go before it was answered; nobody waits for it any more.
+
+    Attributes:
+        reason: `replaced` (by a newer job of its utterance), `evicted` (a final needed its place), `cancelled` (its
+            stream is gone) or `closed` (the pool is).
+    """
+
+    code = "job_dropped"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the job was dropped: {reason}")
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[JobDroppedError], tuple[str]]:
+        return type(self), (self.reason,)
+
+
+class JobTimeoutError(TranscriberError):
+    """An accepted job was not answered within the pool's deadline."""
+
+    code = "job_timeout"
 
 
 class EngineFailedError(TranscriberError):

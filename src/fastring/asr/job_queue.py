@@ -1,0 +1,177 @@
+"""Which job runs next: a bounded, fair queue of many streams. A plain data structure: no threads, no clock, no locks.
+
+Finals go before partials. Within a class, streams take turns, one job each, oldest first within a stream; so a stream
+with three jobs waiting delays another one's first by one job at most. A newer partial takes the place of an older one
+of its utterance, and a final makes the partials of its utterance pointless.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fastring.errors import QueueFullError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fastring.asr.transcriber import Job, Outcome
+
+__all__ = ["JobQueue", "Ticket"]
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """An accepted job on its way through the pool. `answered` is set once, by whoever answers it."""
+
+    job: Job
+    done: Callable[[Outcome], None]
+    accepted_s: float
+    started_s: float | None = None
+    answered: bool = False
+
+
+class JobQueue:
+    """Waiting tickets.
+
+    Args:
+        max_per_stream: tickets of one stream that may wait, at least 1.
+        max_total: tickets that may wait in all.
+        in_order: take the jobs of a stream in the order they came, and none while another of it runs.
+    """
+
+    def __init__(self, *, max_per_stream: int, max_total: int, in_order: bool) -> None:
+        self._max_per_stream = max_per_stream
+        self._max_total = max_total
+        self._in_order = in_order
+        self._lanes: dict[str, list[Ticket]] = {}  # in order of arrival; no empty lanes
+        # Streams whose turn may come, next first. A stream stands in one of them, or in none while it is held.
+        self._finals: OrderedDict[str, None] = OrderedDict()
+        self._partials: OrderedDict[str, None] = OrderedDict()
+        self._held: Counter[str] = Counter()
+        self._waiting = 0
+
+    def __len__(self) -> int:
+        return self._waiting
+
+    def __iter__(self) -> Iterator[Ticket]:
+        for lane in self._lanes.values():
+            yield from lane
+
+    def put(self, ticket: Ticket) -> list[tuple[Ticket, str]]:
+        """Let a ticket wait.
+
+        Returns:
+            The tickets that had to go for it, each with the reason: `replaced` or `evicted`.
+
+        Raises:
+            QueueFullError: if there is no room; nothing has changed then.
+        """
+        job = ticket.job
+        lane = self._lanes.get(job.stream_id, [])
+        obsolete = [other for other in lane if _makes_obsolete(job, other.job)]
+        victim = self._victim(job, lane, obsolete)
+        # A replaced partial leaves its place in the line to the one that replaces it.
+        at = lane.index(obsolete[0]) if obsolete and job.kind == "partial" else len(lane)
+        lane.insert(at, ticket)
+        self._lanes[job.stream_id] = lane
+        self._waiting += 1
+        gone = [(other, "replaced") for other in obsolete]
+        if victim is not None:
+            gone.append((victim, "evicted"))
+        for other, _ in gone:
+            self.remove(other)
+        self._place(job.stream_id)
+        return gone
+
+    def take(self, n: int) -> list[Ticket]:
+        """Up to `n` tickets that run next, all of one kind; their streams have had their turn."""
+        taken: list[Ticket] = []
+        while len(taken) < n:
+            ticket = self._next()
+            if ticket is None or (taken and ticket.job.kind != taken[0].job.kind):
+                break
+            self.remove(ticket)
+            self._finals.pop(ticket.job.stream_id, None)
+            self._partials.pop(ticket.job.stream_id, None)
+            if self._in_order:
+                self.hold(ticket.job.stream_id)
+            self._place(ticket.job.stream_id)
+            taken.append(ticket)
+        return taken
+
+    def finish(self, ticket: Ticket) -> None:
+        """The ticket that was taken has run; the next of its stream may."""
+        if self._in_order:
+            self.release(ticket.job.stream_id)
+
+    def hold(self, stream_id: str) -> None:
+        """Take no job of this stream until `release`; holds are counted."""
+        self._held[stream_id] += 1
+        self._place(stream_id)
+
+    def release(self, stream_id: str) -> None:
+        """Undo one `hold`."""
+        self._held[stream_id] -= 1
+        if not self._held[stream_id]:
+            del self._held[stream_id]
+        self._place(stream_id)
+
+    def remove(self, ticket: Ticket) -> None:
+        """Take a waiting ticket out."""
+        stream_id = ticket.job.stream_id
+        lane = self._lanes[stream_id]
+        lane.remove(ticket)
+        self._waiting -= 1
+        if not lane:
+            del self._lanes[stream_id]
+        self._place(stream_id)
+
+    def remove_stream(self, stream_id: str) -> list[Ticket]:
+        """Take all waiting tickets of a stream out."""
+        gone = list(self._lanes.get(stream_id, ()))
+        for ticket in gone:
+            self.remove(ticket)
+        return gone
+
+    def _victim(self, job: Job, lane: list[Ticket], obsolete: list[Ticket]) -> Ticket | None:
+        """Who must go besides the obsolete, if the queue would be too full.
+
+        A final takes the place of a partial: of its own stream, or of the one that came last where all is full.
+        """
+        share_full = len(lane) - len(obsolete) >= self._max_per_stream
+        if not share_full and self._waiting - len(obsolete) < self._max_total:
+            return None
+        if job.kind == "final":
+            own = [other for other in lane if other.job.kind == "partial" and other not in obsolete]
+            everyone = [] if share_full else [other for other in self if other.job.kind == "partial"]
+            candidates = own or [other for other in everyone if other not in obsolete]
+            if candidates:
+                return max(candidates, key=lambda other: other.accepted_s)
+        if share_full:
+            raise QueueFullError(f"{job.stream_id} has {len(lane)} jobs waiting: max_queue is {self._max_per_stream}")
+        raise QueueFullError(f"{self._waiting} jobs wait in all: max_queue_total is {self._max_total}")
+
+    def _next(self) -> Ticket | None:
+        stream_id = next(iter(self._finals or self._partials), None)
+        if stream_id is None:
+            return None
+        lane = self._lanes[stream_id]
+        if self._in_order:
+            return lane[0]
+        return next((ticket for ticket in lane if ticket.job.kind == "final"), lane[0])
+
+    def _place(self, stream_id: str) -> None:
+        """Let a stream stand in the right line; where it stands there already, it keeps its place."""
+        lane = () if self._held[stream_id] else self._lanes.get(stream_id, ())
+        has_final = any(ticket.job.kind == "final" for ticket in lane)
+        for line, belongs in ((self._finals, has_final), (self._partials, bool(lane) and not has_final)):
+            if belongs:
+                line.setdefault(stream_id)
+            else:
+                line.pop(stream_id, None)
+
+
+def _makes_obsolete(newer: Job, older: Job) -> bool:
+    return older.kind == "partial" and older.utterance == newer.utterance
