@@ -26,8 +26,8 @@ Vad = Literal["auto", "silero", "energy"]
 Engine = Literal["faster-whisper", "scripted"]
 
 
-def _setting(default: Any, help: str, *, env: str = "", secret: bool = False) -> Any:
-    return field(default=default, metadata={"help": help, "env": env, "secret": secret})
+def _setting(default: Any, summary: str, *, env: str = "", secret: bool = False) -> Any:
+    return field(default=default, metadata={"help": summary, "env": env, "secret": secret})
 
 
 def _require(ok: bool, name: str, value: object, limit: str) -> None:
@@ -55,7 +55,12 @@ class EndpointSettings:
             self.silence_threshold,
             f"above 0 and at most speech_threshold ({self.speech_threshold})",
         )
-        _require(32 <= self.trailing_silence_ms <= 10_000, "endpoint.trailing_silence_ms", self.trailing_silence_ms, "32..10000")
+        _require(
+            32 <= self.trailing_silence_ms <= 10_000,
+            "endpoint.trailing_silence_ms",
+            self.trailing_silence_ms,
+            "32..10000",
+        )
         _require(0 <= self.pre_roll_ms <= 2_000, "endpoint.pre_roll_ms", self.pre_roll_ms, "0..2000")
         _require(0 <= self.min_speech_ms <= 1_000, "endpoint.min_speech_ms", self.min_speech_ms, "0..1000")
         _require(1 <= self.max_utterance_s <= 120, "endpoint.max_utterance_s", self.max_utterance_s, "1..120")
@@ -67,7 +72,9 @@ class VoiceSettings:
 
     ring_seconds: float = _setting(40.0, "audio held per stream, in seconds at 16 kHz")
     progressive: bool = _setting(True, "send partials while speech goes on; off: one transcript per utterance")
-    window_seconds: float = _setting(2.5, "decoding window at the start; see window_min and window_max", env="WS_WINDOW_SECONDS")
+    window_seconds: float = _setting(
+        2.5, "decoding window at the start; see window_min and window_max", env="WS_WINDOW_SECONDS"
+    )
     overlap_seconds: float = _setting(0.5, "audio that successive windows share", env="WS_OVERLAP_SECONDS")
     window_min: float = _setting(1.0, "the adaptive window never gets shorter, in seconds", env="WS_WINDOW_MIN")
     window_max: float = _setting(5.0, "the adaptive window never gets longer, in seconds", env="WS_WINDOW_MAX")
@@ -81,7 +88,12 @@ class VoiceSettings:
 
     def __post_init__(self) -> None:
         _require(1 <= self.ring_seconds <= 3600, "voice.ring_seconds", self.ring_seconds, "1..3600")
-        _require(0.2 <= self.window_min <= self.window_max <= 30, "voice.window_min", self.window_min, "0.2..window_max <= 30")
+        _require(
+            0.2 <= self.window_min <= self.window_max <= 30,
+            "voice.window_min",
+            self.window_min,
+            "0.2..window_max <= 30",
+        )
         _require(
             self.window_min <= self.window_seconds <= self.window_max,
             "voice.window_seconds",
@@ -151,7 +163,9 @@ class SecuritySettings:
         (), "keys, comma-separated; none on loopback means open", env="FASTRING_API_KEYS", secret=True
     )
     api_keys_file: str = _setting("", "file of keys, one a line")
-    allowed_origins: tuple[str, ...] = _setting((), "origins besides the server's own that browsers may come from; * is any")
+    allowed_origins: tuple[str, ...] = _setting(
+        (), "origins besides the server's own that browsers may come from; * is any"
+    )
     allow_public_without_keys: bool = _setting(False, "bind to a public address although there are no keys")
 
 
@@ -174,7 +188,9 @@ class ServerSettings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")
         _require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")
-        _require(1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26")
+        _require(
+            1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26"
+        )
         _require(1 <= self.send_queue <= 10_000, "server.send_queue", self.send_queue, "1..10000")
 
 

@@ -1,0 +1,56 @@
+"""Defaults are valid, settings are frozen, and a value out of range is named with its limit."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from fastring.config import (
+    AnalysisSettings,
+    AsrSettings,
+    EndpointSettings,
+    ServerSettings,
+    Settings,
+    VoiceSettings,
+)
+from fastring.errors import ConfigError
+
+SECTIONS = [f.name for f in dataclasses.fields(Settings)]
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_setting_says_what_it_does(section: str) -> None:
+    for field in dataclasses.fields(getattr(Settings(), section)):
+        assert field.metadata["help"], f"{section}.{field.name}"
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_settings_are_frozen(section: str) -> None:
+    settings = getattr(Settings(), section)
+    name = dataclasses.fields(settings)[0].name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(settings, name, None)
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "named"),
+    [
+        (EndpointSettings, {"speech_threshold": 1.5}, "endpoint.speech_threshold = 1.5"),
+        (EndpointSettings, {"silence_threshold": 0.9}, "endpoint.silence_threshold = 0.9"),
+        (EndpointSettings, {"trailing_silence_ms": 1}, "endpoint.trailing_silence_ms = 1"),
+        (VoiceSettings, {"window_seconds": 9.0}, "voice.window_seconds = 9.0"),
+        (VoiceSettings, {"overlap_seconds": 1.0}, "voice.overlap_seconds = 1.0"),
+        (VoiceSettings, {"ring_seconds": 5.0}, "voice.ring_seconds = 5.0"),
+        (VoiceSettings, {"max_segment_s": 40.0}, "voice.max_segment_s = 40.0"),
+        (AsrSettings, {"beam_size": 0}, "asr.beam_size = 0"),
+        (AsrSettings, {"max_queue": 100}, "asr.max_queue = 100"),
+        (AnalysisSettings, {"update_hz": 101.0}, "analysis.update_hz = 101.0"),
+        (ServerSettings, {"port": 70_000}, "server.port = 70000"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_limit(section: type, values: dict[str, float], named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        section(**values)
+    assert str(caught.value).startswith(named)
+    assert "must be" in str(caught.value)
