@@ -1,0 +1,176 @@
+"""Who may come in: API keys, compared in constant time; where from: origins and host names."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastring.errors import ConfigError
+from fastring.protocols.messages import shown
+from fastring.server.problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fastring.config import SecuritySettings, ServerSettings
+
+__all__ = ["Gate", "KeyRing", "is_loopback", "require_keys_in_public", "subprotocol_of"]
+
+_SCHEMES = ("bearer", "token")
+
+
+class KeyRing:
+    """The keys that open the server. Only their digests are kept.
+
+    Raises:
+        ConfigError: the key file cannot be read.
+    """
+
+    def __init__(self, settings: SecuritySettings) -> None:
+        keys = [*settings.api_keys, *(_keys_in(settings.api_keys_file) if settings.api_keys_file else ())]
+        self._digests = [_digest(key.strip()) for key in keys if key.strip()]
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    def owner(self, key: str) -> str | None:
+        """A short name for the key's holder, fit for logs, or None if no such key exists.
+
+        Takes the same time whichever key it is, and whether it is one.
+        """
+        presented = _digest(key)
+        found = None
+        for digest in self._digests:
+            if hmac.compare_digest(digest, presented):
+                found = digest.hex()[:8]
+        return found
+
+
+class Gate:
+    """Decides on the headers of a request whether it may pass.
+
+    Without keys the server is open, and then a page in the user's own browser must not reach it from another site:
+    that is why `Origin` is checked, and the `Host` name too (a name that its owner points at 127.0.0.1 makes any site
+    look like the same origin).
+    """
+
+    def __init__(self, security: SecuritySettings, server: ServerSettings) -> None:
+        self.keys = KeyRing(security)
+        self._origins = frozenset(origin.rstrip("/").lower() for origin in security.allowed_origins)
+        self._hosts = frozenset(_host_name(_netloc(origin)) for origin in self._origins)
+        self._loopback_only = is_loopback(server.host)
+
+    def check_origin(self, headers: Mapping[str, str]) -> None:
+        """Let pass who comes from the same origin, from an allowed one, or from no browser at all.
+
+        Raises:
+            Problem: 403.
+        """
+        host = headers.get("Host", "").lower()
+        origin = headers.get("Origin", "").rstrip("/").lower()
+        if "*" in self._origins:
+            return
+        if origin and origin not in self._origins and _netloc(origin) != host:
+            raise Problem(
+                403, "forbidden_origin", f"pages of {shown(origin)} may not connect: see security.allowed_origins"
+            )
+        if self._loopback_only and not self.keys and not self._own_name(host):
+            raise Problem(
+                403,
+                "forbidden_host",
+                f"host {shown(host)} is not this machine: see security.allowed_origins, or set keys",
+            )
+
+    def owner(self, headers: Mapping[str, str]) -> str:
+        """Who presents the request: a short name of the key, or "" on an open server.
+
+        Raises:
+            Problem: 401.
+        """
+        if not self.keys:
+            return ""
+        key = _presented_key(headers)
+        owner = self.keys.owner(key) if key else None
+        if owner is None:
+            raise Problem(
+                401,
+                "unauthorized",
+                "no such API key" if key else "an API key is needed: Authorization: Bearer KEY",
+                headers={"WWW-Authenticate": "Bearer"},
+            )
+        return owner
+
+    def _own_name(self, host: str) -> bool:
+        name = _host_name(host)
+        return name in self._hosts or name == "localhost" or name.endswith(".localhost") or is_loopback(name)
+
+
+def subprotocol_of(headers: Mapping[str, str]) -> str | None:
+    """The one offered sub-protocol the server selects; browsers hang up if none of theirs comes back. Never the key."""
+    offered = _offered(headers)
+    first = offered[0] if offered else ""
+    return first if first.lower() in (*_SCHEMES, "fastring") else None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host to bind reaches this machine alone."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def require_keys_in_public(security: SecuritySettings, server: ServerSettings) -> None:
+    """Refuse to bind to a public address without keys, unless that is wanted in so many words.
+
+    Raises:
+        ConfigError: says what to set.
+    """
+    if is_loopback(server.host) or len(KeyRing(security)) or security.allow_public_without_keys:
+        return
+    raise ConfigError(
+        f"server.host = {server.host!r} is reachable from outside, and there are no keys: set FASTRING_API_KEYS "
+        "(or security.api_keys_file), or security.allow_public_without_keys if everyone may use it"
+    )
+
+
+def _presented_key(headers: Mapping[str, str]) -> str:
+    """`Authorization: Bearer KEY` or `Token KEY`; browsers offer the sub-protocols `bearer, KEY` or `token, KEY`."""
+    scheme, _, key = headers.get("Authorization", "").partition(" ")
+    if scheme.lower() in _SCHEMES:
+        return key.strip()
+    offered = _offered(headers)
+    return offered[1] if len(offered) >= 2 and offered[0].lower() in _SCHEMES else ""
+
+
+def _offered(headers: Mapping[str, str]) -> list[str]:
+    return [name.strip() for name in headers.get("Sec-WebSocket-Protocol", "").split(",") if name.strip()]
+
+
+def _netloc(origin: str) -> str:
+    """`https://app.example:8000` → `app.example:8000`; what is no origin is equal to no host."""
+    return origin.partition("://")[2]
+
+
+def _host_name(netloc: str) -> str:
+    """`localhost:8000` → `localhost`, `[::1]:8000` → `::1`."""
+    if netloc.startswith("["):
+        return netloc[1:].partition("]")[0]
+    return netloc.partition(":")[0]
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _keys_in(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"security.api_keys_file = {path!r} cannot be read: {error}") from error
+    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -1,0 +1,310 @@
+"""The pump: socket to codec to station and back; the only await loop there is.
+
+One task reads. One task writes, from a bounded outbox. Timers and engine threads only post events. Whoever ends the
+conversation does so by posting its last event (`Closed`, or a fatal `Failure`); the writer then closes the socket with
+the code that belongs to it, and the reader follows. A peer that vanishes ends the reader, and the writer follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from fastring.errors import FastringError, ProtocolError
+from fastring.events import Audio, Closed, Failure
+from fastring.server.outbox import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastring.config import ServerSettings
+    from fastring.events import Command, Event
+    from fastring.protocols.codec import Codec, Message
+    from fastring.server.station import Station
+
+__all__ = ["CLOSE_TIMEOUT_S", "Connection", "Socket"]
+
+log = structlog.get_logger("fastring.server")
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long a peer may take to answer a close, or to read the last words."""
+
+_BURST_S = 0.002  # what one connection may keep the loop for while messages are waiting
+_WAITED_S = 0.0002  # a read that took longer than this has let others run
+
+_FATAL_CLOSE_CODES = {
+    "message_too_large": 1009,
+    "engine_failed": 1011,
+    "internal": 1011,
+    "overloaded": 1013,
+    "too_many_streams": 1013,
+}
+_POLICY_VIOLATION = 1008
+_GOING_AWAY = 1012
+_SLOW_READER = 1013
+
+
+class Socket(web.WebSocketResponse):
+    """A WebSocket that says why before it closes on its own account (an oversized message)."""
+
+    last_words: str = ""
+
+    async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
+        """Close, with the last words if a message was too large."""
+        if code == 1009 and self.last_words and not self.closed:
+            words, self.last_words = self.last_words, ""
+            with contextlib.suppress(ConnectionError):
+                await self.send_str(words)
+        return await super().close(code=code, message=message, drain=drain)
+
+
+class Connection:
+    """One client. `run` returns when nothing of it is left: no task, no timer, no socket.
+
+    Args:
+        socket: prepared.
+        codec: translates; its counters tell what came in.
+        station: takes the commands.
+        settings: limits.
+        name: for logs.
+        transport: the socket's; aborted in the end if the peer left unread what was sent.
+
+    Attributes:
+        gone: set when nothing is left.
+    """
+
+    def __init__(
+        self,
+        socket: Socket,
+        codec: Codec,
+        station: Station,
+        settings: ServerSettings,
+        *,
+        name: str,
+        transport: asyncio.Transport | None = None,
+    ) -> None:
+        self.codec = codec
+        self.station = station
+        self.name = name
+        self.gone = asyncio.Event()
+        self._socket = socket
+        self._transport = transport
+        self._settings = settings
+        self._outbox = Outbox(settings.send_queue)
+        self._ending = False
+        self._end_code = 1000
+        self._held: asyncio.Future[None] | None = None
+        self._heard_s = time.monotonic()
+        self._idle: asyncio.TimerHandle | None = None
+        self._writer: asyncio.Task[None] | None = None
+        self._closer: asyncio.Task[None] | None = None
+
+    def post(self, event: Event) -> None:
+        """Queue an event for the writer; see `Line.post`."""
+        if self._ending:
+            return
+        self._outbox.put(event)
+        if _is_last(event):
+            self._ending = True
+            self._release_reader()
+        elif self._outbox.overflowed:
+            self._drop_slow_reader()
+
+    def relieve(self) -> None:
+        """Read on; see `Line.relieve`."""
+        if self._held is not None and not self._held.done():
+            self._held.set_result(None)
+
+    def finish(self) -> None:
+        """Ask the client to come back elsewhere, once what it sent is answered."""
+        if not self._ending:
+            self._end_code = _GOING_AWAY
+            self.station.finish(time.monotonic())
+
+    def hang_up(self) -> None:
+        """Close now, whatever is unanswered."""
+        self._cut(_GOING_AWAY, b"going away")
+
+    async def run(self) -> None:
+        """Serve until either side is done."""
+        loop = asyncio.get_running_loop()
+        self._socket.last_words = self._too_large()
+        self._writer = loop.create_task(self._write(), name=f"write {self.name}")
+        self._idle = loop.call_later(self._settings.idle_timeout_s, self._check_idle)
+        try:
+            self.station.attach(self)
+            await self._read()
+        finally:
+            await self._tear_down()
+            self.gone.set()
+
+    # --- in ----------------------------------------------------------------------------------------------------------
+
+    async def _read(self) -> None:
+        burst_s = time.monotonic()
+        while True:
+            while not self._ending and (self._outbox.crowded or self.station.congested):
+                await self._hold()
+            before_s = time.monotonic()
+            message = await self._socket.receive()
+            now = time.monotonic()
+            if now - before_s > _WAITED_S:
+                burst_s = now
+            if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
+                self._heard_s = now
+                await self._handle(message.data)
+            elif message.type is not WSMsgType.PING and message.type is not WSMsgType.PONG:
+                return
+            if time.monotonic() - burst_s > _BURST_S:
+                await asyncio.sleep(0)
+                burst_s = time.monotonic()
+
+    async def _handle(self, message: Message) -> None:
+        """Hand one message to the station; whatever is wrong with it is answered, and the stream goes on."""
+        try:
+            for command in self.codec.decode(message):
+                pieces = self._pieces(command)
+                self._receive(next(pieces))
+                for piece in pieces:
+                    await asyncio.sleep(0)
+                    while not self._ending and self.station.congested:
+                        await self._hold()
+                    self._receive(piece)
+        except ProtocolError as error:
+            self.post(Failure(error.code, str(error), fatal=error.close_code is not None))
+        except FastringError as error:
+            self.codec.counters.malformed += 1
+            self.post(Failure("invalid_field", str(error)))
+        except Exception:
+            log.exception("message failed", connection=self.name)
+            self.post(Failure("internal", "the server failed on this message; its log says why", fatal=True))
+
+    def _receive(self, command: Command) -> None:
+        if not self._ending:
+            self.station.receive(command, time.monotonic())
+
+    def _pieces(self, command: Command) -> Iterator[Command]:
+        """A command as it is, or long audio cut into pieces that keep the loop for a moment only."""
+        size = self.station.slice_bytes
+        if not isinstance(command, Audio) or len(command.data) <= size:
+            yield command
+            return
+        for start in range(0, len(command.data), size):
+            yield replace(command, data=command.data[start : start + size])
+
+    async def _hold(self) -> None:
+        """Read nothing until answers have gone out or the station has room; the peer's own buffers fill meanwhile."""
+        if self._outbox.crowded:
+            await self._outbox.room()
+        else:
+            self._held = asyncio.get_running_loop().create_future()
+            await self._held
+
+    def _release_reader(self) -> None:
+        self.relieve()
+        self._outbox.release()
+
+    def _check_idle(self) -> None:
+        idle_s = time.monotonic() - self._heard_s
+        limit_s = self._settings.idle_timeout_s
+        if idle_s >= limit_s:
+            self.post(Failure("idle_timeout", f"nothing came for {limit_s:g} s (server.idle_timeout_s)", fatal=True))
+        else:
+            loop = asyncio.get_running_loop()
+            self._idle = loop.call_later(limit_s - idle_s, self._check_idle)
+
+    # --- out ---------------------------------------------------------------------------------------------------------
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                for event in await self._outbox.take():
+                    for message in self.codec.encode(event):
+                        await self._send(message)
+                    if _is_last(event):
+                        await self._socket.close(code=self._close_code(event), message=_reason(event))
+                        return
+        except ConnectionError:
+            pass  # the peer is gone; the reader sees it too
+        except Exception:
+            log.exception("sending failed", connection=self.name)
+            await self._socket.close(code=1011, message=b"internal")
+        finally:
+            self._ending = True
+            self._release_reader()
+
+    async def _send(self, message: Message) -> None:
+        if isinstance(message, str):
+            await self._socket.send_str(message)
+        else:
+            await self._socket.send_bytes(message)
+
+    def _close_code(self, event: Event) -> int:
+        if isinstance(event, Failure):
+            return _FATAL_CLOSE_CODES.get(event.code, _POLICY_VIOLATION)
+        return self._end_code
+
+    def _drop_slow_reader(self) -> None:
+        log.warning("slow reader dropped", connection=self.name, waiting=len(self._outbox))
+        self._cut(_SLOW_READER, b"results are not read fast enough")
+
+    def _cut(self, code: int, reason: bytes) -> None:
+        """End without sending what waits. The peer gets a moment to take the close code, then it is cut off.
+
+        The writer is not cancelled yet: it may be waiting for the peer, and aiohttp lets all who do share one future.
+        """
+        self._ending = True
+        self._release_reader()
+        self._closer = asyncio.get_running_loop().create_task(self._close_soon(code, reason), name=f"close {self.name}")
+
+    async def _close_soon(self, code: int, reason: bytes) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
+            await asyncio.wait_for(self._socket.close(code=code, message=reason), CLOSE_TIMEOUT_S)
+        self._abort_unread()
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    async def _tear_down(self) -> None:
+        """Give everything back, whatever state the conversation was in."""
+        closing_here = self._ending
+        self._ending = True
+        if self._idle is not None:
+            self._idle.cancel()
+        self.station.detach()
+        tasks = [task for task in (self._closer, self._writer) if task is not None]
+        if closing_here:
+            await asyncio.wait(tasks[:1], timeout=CLOSE_TIMEOUT_S + 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if not self._socket.closed:
+            with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._socket.close(code=1011), CLOSE_TIMEOUT_S)
+        self._abort_unread()
+
+    def _abort_unread(self) -> None:
+        """A transport that still holds what the peer does not read would stay open for as long."""
+        if self._transport is not None and self._transport.get_write_buffer_size():
+            self._transport.abort()
+
+    def _too_large(self) -> str:
+        limit = self._settings.max_message_bytes
+        failure = Failure("message_too_large", f"at most {limit} bytes (server.max_message_bytes)", fatal=True)
+        messages = self.codec.encode(failure)
+        return str(messages[0]) if messages and isinstance(messages[0], str) else ""
+
+
+def _is_last(event: Event) -> bool:
+    return isinstance(event, Closed) or (isinstance(event, Failure) and event.fatal)
+
+
+def _reason(event: Event) -> bytes:
+    """The close frame's reason: at most 123 bytes."""
+    text = event.reason if isinstance(event, Closed) else event.code if isinstance(event, Failure) else ""
+    return text.encode("ascii", "replace")[:123]

@@ -1,0 +1,89 @@
+"""Events that wait for a connection's one writer: bounded, the newest partial wins, a final is never dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from fastring.events import Ack, Analysis, Partial
+
+if TYPE_CHECKING:
+    from fastring.events import Event
+
+__all__ = ["MAX_ONSETS", "Outbox", "merged"]
+
+MAX_ONSETS = 1024
+"""Onsets that one merged analysis may carry; a reader that slow loses the oldest."""
+
+_REPLACEABLE = (Partial, Analysis, Ack)
+
+
+class Outbox:
+    """A queue between the loop's callbacks and one writer task.
+
+    A waiting `Partial`, `Analysis` or `Ack` gives way to a newer one (an `Analysis` hands on its onsets). All else is
+    kept in order; `overflowed` says that more than `limit` such events wait, which only a stuck reader brings about.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._waiting: list[Event] = []
+        self._reader: asyncio.Future[None] | None = None
+        self._room: asyncio.Future[None] | None = None
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def overflowed(self) -> bool:
+        """More events wait than may."""
+        return len(self._waiting) > self._limit + len(_REPLACEABLE)
+
+    @property
+    def crowded(self) -> bool:
+        """Half full: whoever causes answers should pause."""
+        return len(self._waiting) * 2 > self._limit
+
+    def put(self, event: Event) -> None:
+        """Queue an event; never blocks."""
+        if isinstance(event, _REPLACEABLE):
+            event = self._replacing(event)
+        self._waiting.append(event)
+        _wake(self._reader)
+
+    async def take(self) -> list[Event]:
+        """Everything that waits, oldest first; waits until there is something."""
+        while not self._waiting:
+            self._reader = asyncio.get_running_loop().create_future()
+            await self._reader
+        taken, self._waiting = self._waiting, []
+        _wake(self._room)
+        return taken
+
+    async def room(self) -> None:
+        """Wait until the writer has taken what waits."""
+        self._room = asyncio.get_running_loop().create_future()
+        await self._room
+
+    def release(self) -> None:
+        """Let go whoever waits for room: there will be no writer any more."""
+        _wake(self._room)
+
+    def _replacing(self, event: Event) -> Event:
+        for index, older in enumerate(self._waiting):
+            if type(older) is type(event):
+                del self._waiting[index]
+                return merged(older, event) if isinstance(older, Analysis) and isinstance(event, Analysis) else event
+        return event
+
+
+def merged(older: Analysis, newer: Analysis) -> Analysis:
+    """One analysis that stands for both: the newer's values, the larger peak, the onsets of both."""
+    onsets = (*older.onsets, *newer.onsets)[-MAX_ONSETS:]
+    return replace(newer, onsets=onsets, peak=max(older.peak, newer.peak))
+
+
+def _wake(waiter: asyncio.Future[None] | None) -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)

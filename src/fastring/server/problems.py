@@ -1,0 +1,81 @@
+"""Refusals over HTTP, before any upgrade: one exception, one JSON shape, one middleware."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+__all__ = ["Problem", "answer_problems", "busy"]
+
+log = structlog.get_logger("fastring.server")
+
+_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "message_too_large",
+    415: "unsupported_media_type",
+    426: "upgrade_required",
+}
+
+
+class Problem(Exception):  # noqa: N818 - it is an answer more than an error
+    """A request that is refused.
+
+    Attributes:
+        status: HTTP status.
+        code: stable name of the reason.
+        message: names the value and the limit.
+        param: the parameter at fault, if it is one.
+        headers: further headers of the answer, `Retry-After` for example.
+    """
+
+    def __init__(
+        self, status: int, code: str, message: str, *, param: str | None = None, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.param = param
+        self.headers = headers or {}
+
+    def response(self) -> web.Response:
+        """The answer that tells it."""
+        body = {"error": {"code": self.code, "message": self.message, "param": self.param}}
+        return web.Response(
+            status=self.status, text=json.dumps(body), content_type="application/json", headers=self.headers
+        )
+
+
+def busy(code: str, message: str, *, retry_after_s: int) -> Problem:
+    """503: come back later."""
+    return Problem(503, code, message, headers={"Retry-After": str(retry_after_s)})
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every refusal in the one shape, aiohttp's own included; an unforeseen error is logged and hidden."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return problem.response()
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        code = _CODES.get(error.status, "http_error")
+        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        return Problem(error.status, code, error.reason, headers=kept).response()
+    except Exception:
+        if request.transport is None or request.get("upgraded"):
+            raise
+        log.exception("request failed", path=request.path)
+        return Problem(500, "internal", "the server failed; its log says why").response()

@@ -1,0 +1,120 @@
+"""The streams and connections of this process, and whether another one may come in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from fastring.errors import StreamExistsError, UnknownStreamError
+from fastring.server.problems import busy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastring.server.connection import Connection
+
+__all__ = ["CONNECTIONS_PER_STREAM", "Kind", "Registry", "Stream"]
+
+Kind = Literal["audio", "voice"]
+
+CONNECTIONS_PER_STREAM = 4
+"""Connections in all are bounded by this many times `server.max_streams`."""
+
+
+class Stream(Protocol):
+    """What the registry knows of a stream."""
+
+    @property
+    def stream_id(self) -> str:
+        """The client's name for it."""
+        ...
+
+    @property
+    def kind(self) -> Kind:
+        """What it does."""
+        ...
+
+    def stats(self) -> dict[str, Any]:
+        """The stats object of the native protocol."""
+        ...
+
+    def stop(self) -> dict[str, Any]:
+        """End it, tell its connections, and return its last stats."""
+        ...
+
+
+class Registry:
+    """Streams by kind and id; an id may be used once for each kind.
+
+    Attributes:
+        draining: the server goes down; nothing is admitted.
+    """
+
+    def __init__(self, max_streams: int) -> None:
+        self.draining = False
+        self.refused = 0
+        self.connections: set[Connection] = set()
+        self._max_streams = max_streams
+        self._streams: dict[tuple[Kind, str], Stream] = {}
+
+    def __len__(self) -> int:
+        return len(self._streams)
+
+    def __iter__(self) -> Iterator[Stream]:
+        return iter(list(self._streams.values()))
+
+    def count(self, kind: Kind) -> int:
+        """Streams of a kind."""
+        return sum(1 for of_kind, _ in self._streams if of_kind == kind)
+
+    def admit(self) -> None:
+        """Refuse a connection that there is no room for.
+
+        Raises:
+            Problem: 503.
+        """
+        if self.draining:
+            self.refused += 1
+            raise busy("shutting_down", "the server is going down", retry_after_s=5)
+        if len(self.connections) >= CONNECTIONS_PER_STREAM * self._max_streams:
+            self.refused += 1
+            raise busy("too_many_connections", f"{len(self.connections)} connections are open", retry_after_s=5)
+
+    def add(self, stream: Stream) -> None:
+        """Take a new stream in.
+
+        Raises:
+            StreamExistsError: its id is taken.
+            Problem: 503, `server.max_streams` is reached or the server goes down.
+        """
+        key = (stream.kind, stream.stream_id)
+        if key in self._streams:
+            raise StreamExistsError(f"stream {stream.stream_id!r} is there already")
+        self.admit()
+        if len(self._streams) >= self._max_streams:
+            self.refused += 1
+            raise busy("too_many_streams", f"{self._max_streams} streams at most (server.max_streams)", retry_after_s=5)
+        self._streams[key] = stream
+
+    def find(self, stream_id: str, *kinds: Kind) -> Stream | None:
+        """The stream of that id, of the first kind that has one (audio, then voice, unless told otherwise)."""
+        for kind in kinds or ("audio", "voice"):
+            if (stream := self._streams.get((kind, stream_id))) is not None:
+                return stream
+        return None
+
+    def get(self, stream_id: str, *kinds: Kind) -> Stream:
+        """The same, but it must be there.
+
+        Raises:
+            UnknownStreamError: it is not.
+        """
+        stream = self.find(stream_id, *kinds)
+        if stream is None:
+            raise UnknownStreamError(f"there is no stream {stream_id!r}")
+        return stream
+
+    def remove(self, stream: Stream) -> None:
+        """Forget a stream; one that was replaced or removed meanwhile is left alone."""
+        key = (stream.kind, stream.stream_id)
+        if self._streams.get(key) is stream:
+            del self._streams[key]

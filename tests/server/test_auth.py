@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fastring.config import SecuritySettings, ServerSettings
+from fastring.errors import ConfigError
+from fastring.server.auth import Gate, KeyRing, is_loopback, require_keys_in_public, subprotocol_of
+from fastring.server.problems import Problem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OPEN = SecuritySettings()
+KEYS = SecuritySettings(api_keys=("alpha-key", "beta-key"))
+LOOPBACK = ServerSettings(host="127.0.0.1")
+PUBLIC = ServerSettings(host="0.0.0.0")
+
+
+def gate(security: SecuritySettings = OPEN, server: ServerSettings = LOOPBACK) -> Gate:
+    return Gate(security, server)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Authorization": "Bearer alpha-key"},
+        {"Authorization": "bearer beta-key"},
+        {"Authorization": "Token alpha-key"},
+        {"Sec-WebSocket-Protocol": "bearer, beta-key"},
+        {"Sec-WebSocket-Protocol": "token,alpha-key , x-session, 1"},
+    ],
+)
+def test_keys_open(headers: dict[str, str]) -> None:
+    assert gate(KEYS).owner(headers)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": "Bearer gamma"},
+        {"Authorization": "Bearer "},
+        {"Authorization": "Basic alpha-key"},
+        {"Authorization": "alpha-key"},
+        {"Authorization": "Bearer alpha-key beta-key"},
+        {"Sec-WebSocket-Protocol": "bearer"},
+        {"Sec-WebSocket-Protocol": "alpha-key, bearer"},
+        {"Authorization": "Bearer \udcff"},
+    ],
+)
+def test_everything_else_does_not(headers: dict[str, str]) -> None:
+    with pytest.raises(Problem) as caught:
+        gate(KEYS).owner(headers)
+    assert caught.value.status == 401
+    assert "alpha" not in caught.value.message
+
+
+def test_owners_are_told_apart_without_showing_the_key() -> None:
+    ring = KeyRing(KEYS)
+    alpha, beta = ring.owner("alpha-key"), ring.owner("beta-key")
+    assert alpha
+    assert beta
+    assert alpha != beta
+    assert "alpha" not in alpha
+    assert ring.owner("alpha-ke") is None
+
+
+def test_keys_come_from_a_file_too(tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    path.write_text("# staff\n\nfirst-key \nsecond-key\n")
+    ring = KeyRing(SecuritySettings(api_keys_file=str(path)))
+    assert len(ring) == 2
+    assert ring.owner("first-key")
+    with pytest.raises(ConfigError, match="nowhere"):
+        KeyRing(SecuritySettings(api_keys_file=str(tmp_path / "nowhere")))
+
+
+def test_without_keys_everyone_is_let_in() -> None:
+    assert gate().owner({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "allowed"),
+    [
+        ("localhost:8000", "", ()),
+        ("localhost:8000", "http://localhost:8000", ()),
+        ("127.0.0.1:8000", "http://127.0.0.1:8000", ()),
+        ("[::1]:8000", "http://[::1]:8000", ()),
+        ("localhost:8000", "https://app.example", ("https://app.example",)),
+        ("localhost:8000", "https://APP.example", ("https://app.example/",)),
+        ("app.example", "https://app.example", ("https://app.example",)),
+        ("localhost:8000", "https://anything.example", ("*",)),
+    ],
+)
+def test_origins_that_may(host: str, origin: str, allowed: tuple[str, ...]) -> None:
+    headers = {"Host": host, **({"Origin": origin} if origin else {})}
+    gate(SecuritySettings(allowed_origins=allowed)).check_origin(headers)
+
+
+@pytest.mark.parametrize(
+    ("host", "origin"),
+    [
+        ("localhost:8000", "https://evil.example"),
+        ("localhost:8000", "null"),
+        ("localhost:8000", "http://localhost:9000"),
+        ("localhost:8000", "http://localhost:8000.evil.example"),
+        ("evil.example:8000", "http://evil.example:8000"),  # a name its owner points at 127.0.0.1
+        ("evil.example:8000", ""),
+        ("localhost.evil.example", ""),
+        ("localhost:8000", "http://[broken"),
+        ("[broken", "http://[broken"),
+        ("", ""),
+    ],
+)
+def test_origins_that_may_not(host: str, origin: str) -> None:
+    headers = {"Host": host, **({"Origin": origin} if origin else {})}
+    with pytest.raises(Problem) as caught:
+        gate().check_origin(headers)
+    assert caught.value.status == 403
+
+
+def test_with_keys_or_in_public_any_host_name_will_do() -> None:
+    gate(KEYS).check_origin({"Host": "speech.example"})
+    gate(KEYS, PUBLIC).check_origin({"Host": "speech.example", "Origin": "https://speech.example"})
+    with pytest.raises(Problem):
+        gate(KEYS, PUBLIC).check_origin({"Host": "speech.example", "Origin": "https://evil.example"})
+
+
+@pytest.mark.parametrize(
+    ("offered", "selected"),
+    [("bearer, k", "bearer"), ("Token, k", "Token"), ("fastring", "fastring"), ("k, bearer", None), ("", None)],
+)
+def test_one_subprotocol_comes_back_and_never_the_key(offered: str, selected: str | None) -> None:
+    assert subprotocol_of({"Sec-WebSocket-Protocol": offered}) == selected
+
+
+@pytest.mark.parametrize(
+    ("host", "answer"),
+    [("127.0.0.1", True), ("127.8.8.8", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("", False)],
+)
+def test_loopback(host: str, answer: bool) -> None:
+    assert is_loopback(host) is answer
+
+
+def test_a_public_server_needs_keys() -> None:
+    with pytest.raises(ConfigError, match="FASTRING_API_KEYS"):
+        require_keys_in_public(OPEN, PUBLIC)
+    require_keys_in_public(OPEN, LOOPBACK)
+    require_keys_in_public(KEYS, PUBLIC)
+    require_keys_in_public(SecuritySettings(allow_public_without_keys=True), PUBLIC)
