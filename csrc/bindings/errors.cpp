@@ -22,6 +22,10 @@ const char* class_name(ErrorCode code) {
   return "FastringError";
 }
 
+void set_error(const Error& error) {
+  py::set_error(py::module_::import("fastring.errors").attr(class_name(error.code())), error.what());
+}
+
 }  // namespace
 
 void register_errors(py::module_& /*m*/) {
@@ -30,10 +34,29 @@ void register_errors(py::module_& /*m*/) {
     try {
       if (pointer) std::rethrow_exception(pointer);
     } catch (const Error& error) {
-      py::object type = py::module_::import("fastring.errors").attr(class_name(error.code()));
-      py::set_error(type, error.what());
+      set_error(error);
     }
   });
+}
+
+void set_python_error() noexcept {
+  try {
+    throw;
+  } catch (py::error_already_set& error) {
+    error.restore();
+  } catch (const Error& error) {
+    set_error(error);
+  } catch (const std::bad_alloc&) {
+    PyErr_NoMemory();
+  } catch (const std::overflow_error& error) {
+    PyErr_SetString(PyExc_OverflowError, error.what());
+  } catch (const std::invalid_argument& error) {
+    PyErr_SetString(PyExc_ValueError, error.what());
+  } catch (const py::builtin_exception& error) {
+    error.set_error();
+  } catch (const std::exception& error) {
+    PyErr_SetString(PyExc_RuntimeError, error.what());
+  }
 }
 
 }  // namespace fastring::bindings

@@ -16,6 +16,10 @@ enum class SampleType { kInt16, kFloat32 };
   return type == SampleType::kInt16 ? std::int64_t{2} : std::int64_t{4};
 }
 
+[[nodiscard]] constexpr SampleType other(SampleType type) noexcept {
+  return type == SampleType::kInt16 ? SampleType::kFloat32 : SampleType::kInt16;
+}
+
 // out[i] = in[i] / 32768.
 void pcm16_to_float32(const std::int16_t* in, float* out, std::size_t samples) noexcept;
 

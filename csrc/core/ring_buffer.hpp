@@ -118,8 +118,14 @@ class RingBuffer {
   // and what it had not read is not counted as dropped. Writer only.
   void reset() noexcept;
 
-  // Copies [start, start + frames) to `out`, converted to `as`. False, with `out` undefined, if any of it is not held.
-  [[nodiscard]] bool read_at(SampleIndex start, void* out, std::int64_t frames, SampleType as) const noexcept;
+  // Copies [start, start + frames) to `out`. False, with `out` undefined, if any of it is not held.
+  [[nodiscard]] bool read_at(SampleIndex start, void* out, std::int64_t frames) const noexcept {
+    return read_at_by(&RingBuffer::copy_frames_out, start, out, frames);
+  }
+  // The same, as samples of the other type. Needs the library (pcm.cpp); all else here is header-only.
+  [[nodiscard]] bool read_converted_at(SampleIndex start, void* out, std::int64_t frames) const noexcept {
+    return read_at_by(&RingBuffer::convert_frames_out, start, out, frames);
+  }
 
   [[nodiscard]] SampleIndex write_index() const noexcept { return written_.load(std::memory_order_acquire); }
   [[nodiscard]] SampleIndex oldest_index() const noexcept {
@@ -154,9 +160,20 @@ class RingBuffer {
   [[nodiscard]] bool admit(SampleIndex end) noexcept;
   [[nodiscard]] SampleIndex slowest(SampleIndex if_none) const noexcept;
   [[nodiscard]] std::int64_t pending_loss(const Cursor& cursor) const noexcept;
+  // Calls segment(position, done, count) for the part of [start, start + frames) before the wrap and the part behind
+  // it.
+  template <class Segment>
+  void for_segments(SampleIndex start, std::int64_t frames, Segment segment) const noexcept {
+    const std::uint64_t at = position(start);
+    const std::int64_t before_wrap = std::min(frames, capacity_ - static_cast<std::int64_t>(at));
+    segment(at, std::int64_t{0}, before_wrap);
+    if (before_wrap < frames) segment(std::uint64_t{0}, before_wrap, frames - before_wrap);
+  }
   void copy_frames_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept;
-  void copy_frames_out(SampleIndex start, void* out, std::int64_t frames, SampleType as) const noexcept;
-  void copy_segment_out(std::uint64_t position, void* out, std::int64_t frames, SampleType as) const noexcept;
+  void copy_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept;
+  void convert_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept;
+  template <class Copy>
+  bool read_at_by(Copy copy, SampleIndex start, void* out, std::int64_t frames) const noexcept;
   Cursor* take_cursor(SampleIndex start);
   void give_back(Cursor* cursor) noexcept;
 
@@ -261,54 +278,50 @@ inline SampleIndex RingBuffer::slowest(SampleIndex if_none) const noexcept {
   return std::max(lowest, std::min(if_none, floor_.load(std::memory_order_relaxed)));
 }
 
-inline bool RingBuffer::read_at(SampleIndex start, void* out, std::int64_t frames, SampleType as) const noexcept {
+template <class Copy>
+bool RingBuffer::read_at_by(Copy copy, SampleIndex start, void* out, std::int64_t frames) const noexcept {
   const SampleIndex end = written_.load(std::memory_order_acquire);
   if (frames < 0 || start < oldest_index() || start > end || frames > end - start) return false;
-  copy_frames_out(start, out, frames, as);
+  (this->*copy)(start, out, frames);
   detail::acquire_fence();
   return start >= oldest_index();
 }
 
 inline void RingBuffer::copy_frames_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept {
-  const std::uint64_t at = position(start);
-  const std::int64_t before_wrap = std::min(frames, capacity_ - static_cast<std::int64_t>(at));
   const auto frame_bytes = static_cast<std::size_t>(frame_bytes_);
-  detail::copy_in(words_.get(), at * frame_bytes, audio, static_cast<std::size_t>(before_wrap) * frame_bytes);
-  if (before_wrap < frames) {
-    detail::copy_in(words_.get(), 0, audio + before_wrap * frame_bytes_,
-                    static_cast<std::size_t>(frames - before_wrap) * frame_bytes);
-  }
+  for_segments(start, frames, [&](std::uint64_t at, std::int64_t done, std::int64_t count) {
+    detail::copy_in(words_.get(), at * frame_bytes, audio + done * frame_bytes_,
+                    static_cast<std::size_t>(count) * frame_bytes);
+  });
 }
 
-inline void RingBuffer::copy_frames_out(SampleIndex start, void* out, std::int64_t frames,
-                                        SampleType as) const noexcept {
-  const std::uint64_t at = position(start);
-  const std::int64_t before_wrap = std::min(frames, capacity_ - static_cast<std::int64_t>(at));
-  copy_segment_out(at, out, before_wrap, as);
-  if (before_wrap < frames) {
-    auto* rest = static_cast<unsigned char*>(out) + before_wrap * channels_ * sample_bytes(as);
-    copy_segment_out(0, rest, frames - before_wrap, as);
-  }
+inline void RingBuffer::copy_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept {
+  const auto frame_bytes = static_cast<std::size_t>(frame_bytes_);
+  for_segments(start, frames, [&](std::uint64_t at, std::int64_t done, std::int64_t count) {
+    detail::copy_out(static_cast<unsigned char*>(out) + done * frame_bytes_, words_.get(), at * frame_bytes,
+                     static_cast<std::size_t>(count) * frame_bytes);
+  });
 }
 
-inline void RingBuffer::copy_segment_out(std::uint64_t position, void* out, std::int64_t frames,
-                                         SampleType as) const noexcept {
-  const auto offset = static_cast<std::size_t>(position) * static_cast<std::size_t>(frame_bytes_);
-  if (as == sample_type_) {
-    detail::copy_out(out, words_.get(), offset, static_cast<std::size_t>(frames * frame_bytes_));
-    return;
-  }
-  // Through a block that stays in the first-level cache: conversions may then be ordinary vector code.
+// Through a block that stays in the first-level cache, so that the conversions may be ordinary vector code.
+inline void RingBuffer::convert_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept {
   constexpr std::size_t kBlockSamples = 512;
   alignas(64) unsigned char block[kBlockSamples * sizeof(float)];
+  const SampleType to = other(sample_type_);
   const auto from_bytes = static_cast<std::size_t>(sample_bytes(sample_type_));
-  const auto to_bytes = static_cast<std::size_t>(sample_bytes(as));
-  const auto samples = static_cast<std::size_t>(frames * channels_);
-  for (std::size_t done = 0; done < samples; done += kBlockSamples) {
-    const std::size_t part = std::min(kBlockSamples, samples - done);
-    detail::copy_out(block, words_.get(), offset + done * from_bytes, part * from_bytes);
-    convert_samples(block, sample_type_, static_cast<unsigned char*>(out) + done * to_bytes, as, part);
-  }
+  const auto to_bytes = static_cast<std::size_t>(sample_bytes(to));
+  auto* target = static_cast<unsigned char*>(out);
+  for_segments(start, frames, [&](std::uint64_t at, std::int64_t, std::int64_t count) {
+    auto offset = static_cast<std::size_t>(at) * static_cast<std::size_t>(frame_bytes_);
+    for (auto left = static_cast<std::size_t>(count * channels_); left > 0;) {
+      const std::size_t part = std::min(kBlockSamples, left);
+      detail::copy_out(block, words_.get(), offset, part * from_bytes);
+      convert_samples(block, sample_type_, target, to, part);
+      offset += part * from_bytes;
+      target += part * to_bytes;
+      left -= part;
+    }
+  });
 }
 
 inline std::int64_t RingBuffer::pending_loss(const Cursor& cursor) const noexcept {

@@ -63,9 +63,15 @@ class RingReader {
   // Index of the next frame that read() would deliver.
   [[nodiscard]] SampleIndex position() const noexcept { return std::max(next_, ring_.oldest_index()); }
 
-  // Copies up to `frames` frames to `out`, converted to `as`, and moves on. Fewer than asked means that there are no
-  // more, or that the writer overtook this very read.
-  [[nodiscard]] ReadResult read(void* out, std::int64_t frames, SampleType as) noexcept;
+  // Copies up to `frames` frames to `out` and moves on. Fewer than asked means that there are no more, or that the
+  // writer overtook this very read.
+  [[nodiscard]] ReadResult read(void* out, std::int64_t frames) noexcept {
+    return read_by(&RingBuffer::copy_frames_out, out, frames, ring_.sample_type_);
+  }
+  // The same, as samples of the other type. Needs the library (pcm.cpp).
+  [[nodiscard]] ReadResult read_converted(void* out, std::int64_t frames) noexcept {
+    return read_by(&RingBuffer::convert_frames_out, out, frames, other(ring_.sample_type_));
+  }
 
   // Up to `frames` frames in place: as many as lie together, so fewer than available() where the ring wraps. The view
   // stays until commit(); on a drop-oldest ring the writer may overwrite it meanwhile, and commit() tells.
@@ -78,6 +84,9 @@ class RingReader {
   // A reader that is not registered holds up no writer and counts for no statistics. Registering again begins at the
   // oldest frame held.
   void set_registered(bool registered) noexcept;
+
+  // Frames before position() that were overwritten since the last call.
+  [[nodiscard]] std::int64_t unnoticed_loss() const noexcept { return position() - next_; }
 
   // Lost to overwriting so far, whether noticed by a read yet or not.
   [[nodiscard]] std::int64_t dropped_frames() const noexcept { return dropped_ + ring_.pending_loss(*cursor_); }
@@ -105,6 +114,8 @@ class RingReader {
     cursor_->next.store(next, std::memory_order_release);
   }
   void catch_up() noexcept;
+  template <class Copy>
+  ReadResult read_by(Copy copy, void* out, std::int64_t frames, SampleType as) noexcept;
   std::int64_t lose(SampleIndex from, SampleIndex to) noexcept;
   void count_read(std::int64_t frames) noexcept {
     read_ += frames;
@@ -150,13 +161,14 @@ inline void RingReader::catch_up() noexcept {
   move_to(oldest);
 }
 
-inline ReadResult RingReader::read(void* out, std::int64_t frames, SampleType as) noexcept {
+template <class Copy>
+ReadResult RingReader::read_by(Copy copy, void* out, std::int64_t frames, SampleType as) noexcept {
   const SampleIndex end = ring_.write_index();
   catch_up();
   const SampleIndex begin = next_;
   const std::int64_t count = std::min(frames, end - begin);
   if (count <= 0) return {begin, 0};
-  ring_.copy_frames_out(begin, out, count, as);
+  (ring_.*copy)(begin, out, count);
   detail::acquire_fence();
   const SampleIndex oldest = ring_.reserved_.load(std::memory_order_relaxed) - ring_.capacity_;
   SampleIndex good = begin;

@@ -44,7 +44,7 @@ void write_next(RingBuffer& ring, std::int64_t frames) {
 // Reads and checks every sample against its index; returns the result.
 ReadResult read_checked(RingReader& reader, std::int64_t frames) {
   std::vector<std::int16_t> out(static_cast<std::size_t>(frames) + 1, 12345);
-  const ReadResult result = reader.read(out.data(), frames, SampleType::kInt16);
+  const ReadResult result = reader.read(out.data(), frames);
   const auto expected = samples_at(result.start, result.frames);
   CHECK(std::equal(expected.begin(), expected.end(), out.begin()));
   CHECK(out.back() == 12345);
@@ -193,14 +193,14 @@ TEST("read_at gives any range that is held and nothing else") {
   for (SampleIndex start = 990; start <= 1030; ++start) {
     for (std::int64_t frames = 0; frames <= 10; ++frames) {
       const bool held = start >= 1015 && start + frames <= 1025;
-      CHECK(ring.read_at(start, out.data(), frames, SampleType::kInt16) == held);
+      CHECK(ring.read_at(start, out.data(), frames) == held);
       if (!held) continue;
       const auto expected = samples_at(start, frames);
       CHECK(std::equal(expected.begin(), expected.end(), out.begin()));
     }
   }
-  CHECK(!ring.read_at(1020, out.data(), std::numeric_limits<std::int64_t>::max(), SampleType::kInt16));
-  CHECK(!ring.read_at(1020, out.data(), -1, SampleType::kInt16));
+  CHECK(!ring.read_at(1020, out.data(), std::numeric_limits<std::int64_t>::max()));
+  CHECK(!ring.read_at(1020, out.data(), -1));
 }
 
 TEST("peek shows the ring itself, commit tells what was overwritten") {
@@ -234,12 +234,12 @@ TEST("an int16 ring is read as float32 and back, across wrap and blocks, for any
       const auto audio = samples_at(round * 1000, 600 * channels);
       CHECK(narrow.write(audio.data(), 600) == WriteStatus::kOk);
       std::vector<float> out(600 * per_frame + 1, 9.0F);
-      CHECK(reader.read(out.data(), 600, SampleType::kFloat32).frames == 600);
+      CHECK(reader.read_converted(out.data(), 600).frames == 600);
       CHECK(out.back() == 9.0F);
       for (std::size_t i = 0; i < 600 * per_frame; ++i) CHECK(out[i] == static_cast<float>(audio[i]) / 32768.0F);
       CHECK(wide.write(out.data(), 600) == WriteStatus::kOk);
       std::vector<std::int16_t> back(600 * per_frame);
-      CHECK(wide_reader.read(back.data(), 600, SampleType::kInt16).frames == 600);
+      CHECK(wide_reader.read_converted(back.data(), 600).frames == 600);
       CHECK(back == audio);
     }
   }
@@ -273,7 +273,7 @@ TEST("reset forgets the audio and the statistics, indices go on") {
   stats = ring.stats();
   CHECK(stats.total_written_frames == 4 && stats.total_read_frames == 4 && stats.dropped_frames == 0);
   std::int16_t out = 0;
-  CHECK(!ring.read_at(24, &out, 1, SampleType::kInt16));
+  CHECK(!ring.read_at(24, &out, 1));
 }
 
 TEST("an index never passes 2^63 - 1") {
@@ -312,7 +312,7 @@ TEST("writing and reading allocate nothing") {
   const std::size_t before = allocations;
   for (int i = 0; i < 1000; ++i) {
     CHECK(ring.write(audio, 64) == WriteStatus::kOk);
-    (void)reader.read(audio, 1 + i % 64, SampleType::kInt16);
+    (void)reader.read(audio, 1 + i % 64);
   }
   CHECK(allocations == before);
   CHECK(reader.dropped_frames() > 0);

@@ -44,7 +44,7 @@ void read_all(RingBuffer& ring, RingReader& reader, unsigned seed, Account& acco
   SampleIndex expected = kStart;
   for (unsigned step = seed;; step = step * 1664525U + 1013904223U) {
     const bool last = ring.closed();
-    const auto result = reader.read(out.data(), 1 + (step >> 16) % 700, SampleType::kInt16);
+    const auto result = reader.read(out.data(), 1 + (step >> 16) % 700);
     if (result.start < expected) ++account.out_of_order;
     LostRange range{};
     for (SampleIndex at = expected; reader.take_lost(range); at = range.start + range.frames) {
@@ -144,7 +144,7 @@ TEST("readers come and go while the writer writes") {
     RingReader reader(ring);
     std::vector<float> out(2 * 100);
     for (int i = 0; i < 10; ++i) {
-      const auto result = reader.read(out.data(), 100, SampleType::kFloat32);
+      const auto result = reader.read(out.data(), 100);
       for (std::int64_t f = 0; f < result.frames; ++f) {
         const auto expected = static_cast<float>((result.start + f) % 65536);
         if (out[static_cast<std::size_t>(2 * f)] != expected || out[static_cast<std::size_t>(2 * f + 1)] != expected)

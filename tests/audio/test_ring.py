@@ -1,0 +1,649 @@
+"""The ring buffer, line by line of its contract (R1 to R8)."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import threading
+from collections import deque
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fastring import LostRange, RingBuffer, RingReader
+from fastring.errors import (
+    AudioFormatError,
+    BufferClosedError,
+    BufferFullError,
+    BusyError,
+    ConfigError,
+    FastringError,
+    RangeLostError,
+)
+
+STARTS = [0, 2**31 - 7, 2**32 - 7, 2**63 - 1 - 100_000]
+
+
+def numbered(start: int, frames: int, channels: int = 1, dtype: str = "int16") -> Any:
+    """Audio whose every sample follows from its index and channel, so that a wrong one shows."""
+    index = (np.arange(start, start + frames, dtype=np.uint64)[:, None] * np.uint64(7919)) + np.arange(
+        channels, dtype=np.uint64
+    ) * np.uint64(131)
+    audio = index.astype(np.uint16).view(np.int16)
+    if dtype == "float32":
+        audio = audio.astype(np.float32) / np.float32(32768)
+    return audio[:, 0].copy() if channels == 1 else np.ascontiguousarray(audio)
+
+
+# --- R1, R2, R4: capacity, indices, wraparound ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("dtype", ["int16", "float32"])
+@pytest.mark.parametrize("channels", [1, 2, 3, 32])
+@pytest.mark.parametrize("capacity", [1, 2, 5, 64, 1000])
+def test_what_is_written_is_read(capacity: int, channels: int, dtype: Any, start: int) -> None:
+    ring = RingBuffer(capacity, channels, dtype, start_index=start)
+    rng = np.random.default_rng(capacity)
+    at = start
+    for _ in range(50):
+        frames = int(rng.integers(0, capacity + 1))
+        audio = numbered(at, frames, channels, dtype)
+        assert ring.write(audio) == frames
+        got = ring.read()
+        assert got.dtype == ring.dtype == np.dtype(dtype)
+        assert got.shape == audio.shape
+        np.testing.assert_array_equal(got, audio)
+        at += frames
+        assert ring.write_index == ring.position == at
+    assert ring.dropped == 0
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    capacity=st.integers(1, 50),
+    channels=st.integers(1, 3),
+    start=st.sampled_from(STARTS),
+    steps=st.lists(
+        st.tuples(st.sampled_from(["write", "read", "read_into", "peek", "read_at", "reset"]), st.integers(0, 120)),
+        max_size=40,
+    ),
+)
+def test_it_behaves_like_a_deque(capacity: int, channels: int, start: int, steps: list[tuple[str, int]]) -> None:
+    ring = RingBuffer(capacity, channels, start_index=start)
+    held: deque[int] = deque(maxlen=capacity)  # indices held
+    unread: deque[int] = deque()
+    written, dropped, total_read, overflows = start, 0, 0, 0
+    for action, n in steps:
+        if action == "write":
+            ring.write(numbered(written, n, channels))
+            overflows += len(unread) + n > capacity
+            held.extend(range(written, written + n))
+            unread.extend(range(written, written + n))
+            written += n
+            while len(unread) > capacity:
+                unread.popleft()
+                dropped += 1
+        elif action == "reset":
+            ring.reset()
+            held.clear()
+            unread.clear()
+            dropped_before = dropped
+            dropped = total_read = overflows = 0
+            start = written
+            assert ring.dropped == dropped_before or ring.dropped >= 0
+        elif action == "read_at":
+            first = held[0] if held else written
+            k = min(n, len(held))
+            np.testing.assert_array_equal(ring.read_at(first, k), numbered(first, k, channels))
+            with pytest.raises(RangeLostError):
+                ring.read_at(first - 1, 1)
+            with pytest.raises(RangeLostError):
+                ring.read_at(first, len(held) + 1)
+        else:
+            expected = [unread[i] for i in range(min(n, len(unread)))]
+            first = expected[0] if expected else written
+            if action == "read":
+                got = ring.read(n)
+            elif action == "read_into":
+                out = np.full((n, channels), -1, np.int16)
+                got = out[: ring.read_into(out)]
+            else:
+                got = ring.peek(n).copy()
+                assert len(got) == len(expected) or (got.shape[0] + first) % capacity == 0
+                expected = expected[: len(got)]
+                assert ring.commit(len(got)) == 0
+            assert len(got) == len(expected)
+            np.testing.assert_array_equal(
+                np.reshape(got, (-1, channels)), np.reshape(numbered(first, len(expected), channels), (-1, channels))
+            )
+            for _ in expected:
+                unread.popleft()
+            total_read += len(expected)
+        stats = ring.stats()
+        assert ring.write_index == written
+        assert ring.available == stats.used == len(unread)
+        assert stats.held == len(held)
+        assert stats.total_written == written - start
+        assert (stats.total_read, stats.dropped, stats.overflows) == (total_read, dropped, overflows)
+        assert len(unread) <= stats.high_water <= capacity
+        assert stats.usage == len(unread) / capacity
+
+
+def test_an_index_past_the_last_is_refused() -> None:
+    ring = RingBuffer(10, start_index=2**63 - 4)
+    with pytest.raises(OverflowError, match="2\\*\\*63"):
+        ring.write(numbered(0, 4))
+    assert ring.write(numbered(0, 3)) == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"capacity": 0}, "capacity must be 1 to"),
+        ({"capacity": -1}, "capacity must be 1 to"),
+        ({"capacity": 8, "channels": 0}, "channels must be 1 to 32, not 0"),
+        ({"capacity": 8, "channels": 33}, "channels must be 1 to 32, not 33"),
+        ({"capacity": 8, "dtype": "float64"}, "dtype must be int16 or float32, not 'float64'"),
+        ({"capacity": 8, "dtype": None}, "dtype must be int16 or float32, not None"),
+        ({"capacity": 8, "overflow": "grow"}, 'overflow must be "drop_oldest" or "reject", not "grow"'),
+        ({"capacity": 8, "start_index": -1}, "start_index must be at least 0, not -1"),
+    ],
+)
+def test_settings_out_of_range_are_named(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        RingBuffer(**settings)
+
+
+# --- R3: overwriting, readers, losses ------------------------------------------------------------------------------
+
+
+def test_a_reader_learns_exactly_what_it_lost() -> None:
+    ring = RingBuffer(10, start_index=100)
+    ring.write(numbered(100, 8))
+    assert len(ring.read(3)) == 3
+    ring.write(numbered(108, 9))
+    assert (ring.dropped, ring.available, ring.position) == (4, 10, 107)
+    np.testing.assert_array_equal(ring.read(), numbered(107, 10))
+    assert ring.lost() == [LostRange(103, 4)]
+    assert ring.lost() == []
+    assert ring.stats().dropped == 4
+
+
+def test_a_write_longer_than_the_ring_keeps_its_end() -> None:
+    ring = RingBuffer(10)
+    assert ring.write(numbered(0, 35)) == 35
+    np.testing.assert_array_equal(ring.read(), numbered(25, 10))
+    assert ring.lost() == [(0, 25)]
+
+
+def test_readers_are_independent() -> None:
+    ring = RingBuffer(10)
+    first, second = ring.reader(), ring.reader()
+    ring.write(numbered(0, 6))
+    np.testing.assert_array_equal(first.read(), numbered(0, 6))
+    ring.write(numbered(6, 6))
+    assert (first.dropped, second.dropped) == (0, 2)
+    np.testing.assert_array_equal(second.read(4), numbered(2, 4))
+    late = ring.reader(ring.write_index)
+    assert late.available == 0
+    assert ring.reader().position == 2
+    with pytest.raises(RangeLostError, match="index 1 is not held: the ring holds 2 to 12"):
+        ring.reader(1)
+    with pytest.raises(RangeLostError):
+        ring.reader(13)
+
+
+def test_the_rings_own_reader_counts_only_if_it_is_used() -> None:
+    ring = RingBuffer(10, overflow="reject")
+    reader = ring.reader()
+    for i in range(5):
+        ring.write(numbered(8 * i, 8))
+        assert len(reader.read()) == 8
+    assert ring.stats().dropped == 0
+    assert ring.stats().used == 0
+    ring.read()  # from now on it counts
+    ring.write(numbered(40, 8))
+    reader.read()
+    with pytest.raises(BufferFullError):
+        ring.write(numbered(48, 8))
+
+
+def test_a_closed_reader_holds_up_nobody_and_its_losses_stay_counted() -> None:
+    ring = RingBuffer(10, overflow="reject")
+    with ring.reader() as reader:
+        ring.write(numbered(0, 10))
+        with pytest.raises(BufferFullError, match="3 frames do not fit: 0 of 10 are free"):
+            ring.write(numbered(10, 3))
+    assert reader.closed
+    ring.write(numbered(10, 3))
+    with pytest.raises(BufferClosedError):
+        reader.read()
+    dropping = RingBuffer(10)
+    with dropping.reader():
+        dropping.write(numbered(0, 13))
+    assert dropping.stats().dropped == 3
+
+
+def test_a_collected_reader_holds_up_nobody() -> None:
+    ring = RingBuffer(10, overflow="reject")
+    reader = ring.reader()
+    ring.write(numbered(0, 10))
+    del reader
+    gc.collect()
+    assert ring.write(numbered(10, 10)) == 10
+
+
+def test_a_reader_keeps_its_ring_alive() -> None:
+    ring = RingBuffer(10)
+    ring.write(numbered(0, 5))
+    reader, view = ring.reader(), ring.peek()
+    del ring
+    gc.collect()
+    np.testing.assert_array_equal(view, numbered(0, 5))
+    np.testing.assert_array_equal(reader.read(), numbered(0, 5))
+
+
+def test_reject_refuses_whole_and_changes_nothing() -> None:
+    ring = RingBuffer(10, overflow="reject")
+    ring.write(numbered(0, 7))
+    with pytest.raises(BufferFullError):
+        ring.write(numbered(7, 4))
+    assert (ring.write_index, ring.stats().overflows) == (7, 1)
+    ring.write(numbered(7, 3))
+    np.testing.assert_array_equal(ring.read(), numbered(0, 10))
+    with pytest.raises(BufferFullError):
+        ring.write(numbered(10, 11))
+
+
+def test_read_at_neither_moves_nor_loses() -> None:
+    ring = RingBuffer(100)
+    ring.write(numbered(0, 250))
+    np.testing.assert_array_equal(ring.read_at(170, 50), numbered(170, 50))
+    np.testing.assert_array_equal(ring.read_at(150, 100, "float32"), numbered(150, 100, 1, "float32"))
+    assert ring.position == 150
+    with pytest.raises(RangeLostError, match=r"frames 149 to 149 \+ 2 are not held: the ring holds 150 to 250"):
+        ring.read_at(149, 2)
+    with pytest.raises(RangeLostError):
+        ring.read_at(249, 2)
+    with pytest.raises(RangeLostError):
+        ring.read_at(0, 2**62)
+    with pytest.raises(ValueError, match="n must be at least 0"):
+        ring.read_at(200, -1)
+
+
+def test_peek_is_the_ring_itself_and_commit_tells() -> None:
+    ring = RingBuffer(10)
+    ring.write(numbered(0, 8))
+    view = ring.peek()
+    assert not view.flags.writeable
+    assert not view.flags.owndata
+    np.testing.assert_array_equal(view, numbered(0, 8))
+    assert len(ring.peek(3)) == 3
+    assert ring.commit(6) == 0
+    ring.write(numbered(8, 6))
+    assert len(ring.peek()) == 4  # up to the wrap
+    ring.write(numbered(14, 4))  # overwrites two of them
+    assert ring.commit(4) == 2
+    assert ring.dropped == 2
+    assert ring.lost() == [(6, 2)]
+    with pytest.raises(ValueError, match="cannot commit 9 frames, 8 are available"):
+        ring.commit(9)
+    with pytest.raises(ValueError, match="at least 0"):
+        ring.commit(-1)
+    assert ring.available == 8
+
+
+# --- R5: conversion on the way out ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("channels", [1, 2, 7])
+def test_int16_is_read_as_float32(channels: int) -> None:
+    ring = RingBuffer(2000, channels, np.int16)
+    for start in (0, 1500, 3000):
+        audio = numbered(start, 1500, channels)
+        expected = (audio / 32768).astype(np.float32)
+        ring.write(audio)
+        got = ring.read(700, "float32")
+        assert got.dtype == np.float32
+        np.testing.assert_array_equal(got, expected[:700])
+        out = np.empty(800 * channels, np.float32)
+        assert ring.read_into(out) == 800
+        np.testing.assert_array_equal(out.reshape(got.shape[0] + 100, -1), expected[700:].reshape(800, -1))
+    ring.write(np.full((1, channels) if channels > 1 else 1, -32768, np.int16))
+    assert (ring.read(dtype=np.float32) == -1.0).all()
+
+
+def test_float32_is_read_as_int16() -> None:
+    ring = RingBuffer(10, dtype="float32")
+    ring.write(np.array([-1, 1, 0.5, np.nan, 2, -np.inf, 0.5 / 32768, 1.5 / 32768], np.float32))
+    assert ring.read(dtype="int16").tolist() == [-32768, 32767, 16384, 0, 32767, -32768, 0, 2]
+
+
+@pytest.mark.parametrize("dtype", ["float64", np.int32, 3, object()])
+def test_other_dtypes_are_refused(dtype: Any) -> None:
+    ring = RingBuffer(10)
+    ring.write(b"\0\0")
+    with pytest.raises(AudioFormatError, match="dtype must be int16 or float32"):
+        ring.read(1, dtype)
+    assert ring.available == 1
+
+
+# --- R7: statistics, reset, close, chunks --------------------------------------------------------------------------
+
+
+def test_stats_name_everything() -> None:
+    ring = RingBuffer(10)
+    ring.write(numbered(0, 8))
+    ring.read(5)
+    ring.write(numbered(8, 9))
+    stats = ring.stats()
+    assert stats == (10, 10, 10, 17, 5, 1, 2, 10)
+    assert stats._asdict() == {
+        "capacity": 10,
+        "held": 10,
+        "used": 10,
+        "total_written": 17,
+        "total_read": 5,
+        "overflows": 1,
+        "dropped": 2,
+        "high_water": 10,
+    }
+    assert stats.usage == 1.0
+
+
+def test_reset_forgets_and_indices_go_on() -> None:
+    ring = RingBuffer(10)
+    ring.write(numbered(0, 25))
+    ring.reset()
+    assert ring.stats() == (10, 0, 0, 0, 0, 0, 0, 0)
+    assert (ring.available, ring.write_index, ring.oldest_index) == (0, 25, 25)
+    ring.write(numbered(25, 4))
+    np.testing.assert_array_equal(ring.read(), numbered(25, 4))
+    assert ring.lost() == []
+
+
+def test_a_closed_ring_refuses_writes_and_keeps_its_audio() -> None:
+    with RingBuffer(10) as ring:
+        ring.write(numbered(0, 5))
+    assert ring.closed
+    with pytest.raises(BufferClosedError, match="the ring is closed"):
+        ring.write(numbered(5, 5))
+    np.testing.assert_array_equal(ring.read_at(0, 5), numbered(0, 5))
+    np.testing.assert_array_equal(ring.read(), numbered(0, 5))
+    ring.close()
+
+
+async def test_chunks_come_as_they_are_written_and_end_with_the_ring() -> None:
+    ring = RingBuffer(100)
+    got: list[Any] = []
+
+    async def consume() -> None:
+        async for chunk in ring.chunks(10, "float32"):
+            got.append(chunk)  # noqa: PERF401 - looked at while it grows
+
+    task = asyncio.create_task(consume())
+    at = 0
+    for frames in (3, 7, 25, 1, 4, 5):
+        ring.write(numbered(at, frames))
+        at += frames
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert sum(map(len, got)) == at // 10 * 10
+    ring.write(numbered(at, 3))
+    ring.close()
+    await task
+    assert [len(chunk) for chunk in got] == [10, 10, 10, 10, 8]
+    np.testing.assert_array_equal(np.concatenate(got), numbered(0, 48, 1, "float32"))
+
+
+async def test_several_chunk_readers_with_the_writer_on_another_thread() -> None:
+    ring = RingBuffer(4000, overflow="reject")
+    readers = [ring.reader() for _ in range(3)]
+
+    def write() -> None:
+        at = 0
+        while at < 30_000:
+            try:
+                at += ring.write(numbered(at, 100))
+            except BufferFullError:  # noqa: PERF203
+                threading.Event().wait(0.0005)
+        ring.close()
+
+    async def consume(reader: RingReader, n: int) -> int:
+        at = 0
+        async for chunk in reader.chunks(n):
+            np.testing.assert_array_equal(chunk, numbered(at, len(chunk)))
+            at += len(chunk)
+        return at
+
+    thread = threading.Thread(target=write)
+    tasks = [asyncio.create_task(consume(reader, n)) for reader, n in zip(readers, (64, 333, 1000), strict=True)]
+    await asyncio.sleep(0)
+    thread.start()
+    assert await asyncio.wait_for(asyncio.gather(*tasks), 20) == [30_000] * 3
+    thread.join()
+
+
+async def test_a_cancelled_waiter_leaves_nothing_behind_and_others_still_wake() -> None:
+    ring = RingBuffer(100)
+    early, late = ring.reader(), ring.reader()
+    cancelled = asyncio.create_task(anext(early.chunks(5)))  # type: ignore[arg-type]
+    waiting = asyncio.create_task(anext(late.chunks(20)))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await asyncio.gather(cancelled, return_exceptions=True)
+    ring.write(numbered(0, 10))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    ring.write(numbered(10, 10))
+    np.testing.assert_array_equal(await asyncio.wait_for(waiting, 5), numbered(0, 20))
+    assert ring._waiters == []
+
+
+@pytest.mark.parametrize("n", [0, -1, 101])
+def test_chunks_must_fit_the_ring(n: int) -> None:
+    with pytest.raises(ValueError, match="n must be 1 to the capacity of 100 frames"):
+        RingBuffer(100).chunks(n)
+
+
+# --- R8: bad input -------------------------------------------------------------------------------------------------
+
+BAD_INPUT: list[tuple[str, dict[str, Any], Any, str]] = [
+    ("odd-bytes", {}, b"abc", "3 bytes are no whole number of int16 samples of 2 bytes"),
+    ("half-frame", {"channels": 2}, b"abcdef", "3 samples is no whole number of frames of 2 channels"),
+    ("float-bytes", {"dtype": "float32"}, b"abcdef", "6 bytes are no whole number of float32 samples of 4 bytes"),
+    ("float64", {}, np.zeros(4), "expected int16 samples, as an array or raw bytes, not an array of float64"),
+    ("float32-to-int16", {}, np.zeros(4, np.float32), "not an array of float32"),
+    ("int16-to-float32", {"dtype": "float32"}, np.zeros(4, np.int16), "expected float32 samples"),
+    ("big-endian", {}, np.zeros(4, ">i2"), "not an array of >i2"),
+    ("uint16", {}, np.zeros(4, np.uint16), "not an array of uint16"),
+    ("strided", {}, np.zeros(8, np.int16)[::2], "expected a C-contiguous array"),
+    ("fortran", {"channels": 2}, np.zeros((4, 2), np.int16, order="F"), "expected a C-contiguous array"),
+    ("wrong-channels", {}, np.zeros((4, 2), np.int16), r"shape \(4, 2\) is no whole number of frames of 1 channel"),
+    ("wrong-channels-2", {"channels": 2}, np.zeros((4, 3), np.int16), r"shape \(4, 3\)"),
+    ("wrong-samples", {"channels": 2}, np.zeros(5, np.int16), "5 samples is no whole number of frames of 2"),
+    ("3d", {}, np.zeros((2, 2, 1), np.int16), r"shape \(2, 2, 1\)"),
+    ("0d", {}, np.array(3, np.int16), r"shape \(\)"),
+    ("list", {}, [1, 2], "not an object of type list"),
+    ("str", {}, "ab", "not an object of type str"),
+    ("none", {}, None, "not an object of type NoneType"),
+    ("typed-memoryview", {}, memoryview(np.zeros(2, np.float32)), "buffer of format 'f'"),
+    ("strided-memoryview", {}, memoryview(bytes(8))[::2], "expected a contiguous buffer"),
+]
+
+
+@pytest.mark.parametrize(
+    ("settings", "audio", "message"), [case[1:] for case in BAD_INPUT], ids=[case[0] for case in BAD_INPUT]
+)
+def test_bad_audio_is_named_and_changes_nothing(settings: dict[str, Any], audio: Any, message: str) -> None:
+    ring = RingBuffer(10, **settings)
+    before = ring.stats()
+    with pytest.raises(AudioFormatError, match=message):
+        ring.write(audio)
+    assert ring.stats() == before
+
+
+@pytest.mark.parametrize(
+    "audio",
+    [
+        b"\1\0\2\0",
+        bytearray(b"\1\0\2\0"),
+        memoryview(b"\1\0\2\0"),
+        memoryview(b"x\1\0\2\0")[1:],
+        memoryview(np.array([1, 2], np.int16)),
+        np.array([1, 2], np.int16),
+        np.array([1, 2], "<i2"),
+        np.array([[1], [2]], np.int16),
+        np.frombuffer(b"x\1\0\2\0", np.int16, offset=1),
+    ],
+    ids=lambda audio: type(audio).__name__,
+)
+def test_every_form_of_audio_is_taken(audio: Any) -> None:
+    ring = RingBuffer(10)
+    assert ring.write(audio) == 2
+    assert ring.read().tolist() == [1, 2]
+
+
+def test_empty_audio_is_no_frames() -> None:
+    ring = RingBuffer(10, 2)
+    assert ring.write(b"") == ring.write(np.zeros(0, np.int16)) == ring.write(np.zeros((0, 2), np.int16)) == 0
+    assert ring.read().shape == (0, 2)
+    assert ring.read_into(np.zeros(0, np.int16)) == 0
+
+
+def test_output_of_the_wrong_kind_is_refused() -> None:
+    ring = RingBuffer(10, 2)
+    ring.write(numbered(0, 4, 2))
+    read_only = np.zeros(4, np.int16)
+    read_only.flags.writeable = False
+    for out, message in [
+        (np.zeros(4), "not an array of float64"),
+        (np.zeros(8, np.int16)[::2], "C-contiguous"),
+        (np.zeros(5, np.int16), "5 samples"),
+        (np.zeros((4, 3), np.int16), r"\(4, 3\)"),
+        (read_only, "read-only"),
+        (b"abcd", "writable"),
+        (bytearray(6), "3 samples"),
+        (None, "NoneType"),
+    ]:
+        with pytest.raises(AudioFormatError, match=message):
+            ring.read_into(out)
+    assert ring.available == 4
+    raw = bytearray(8)
+    assert ring.read_into(raw) == 2
+    assert raw == numbered(0, 2, 2).tobytes()
+
+
+def test_bad_arguments_are_type_errors() -> None:
+    ring = RingBuffer(10)
+    calls: list[Any] = [
+        lambda: ring.read("x"),
+        lambda: ring.read(1, "int16", 3),
+        lambda: ring.read(1, n=2),
+        lambda: ring.read(m=2),
+        lambda: ring.peek(1, 2),
+        lambda: ring.write(),
+        lambda: ring.write(b"", b""),
+        lambda: RingBuffer.write(RingReader(ring), b""),
+        lambda: RingBuffer.read(object()),
+        lambda: RingBuffer.write(RingBuffer.__new__(RingBuffer), b""),
+        lambda: RingBuffer.available.__get__(3),
+        lambda: RingReader(RingBuffer.__new__(RingBuffer)),
+        lambda: RingReader.__new__(RingReader).read(),
+        lambda: copy.copy(ring),
+    ]
+    for call in calls:
+        with pytest.raises(TypeError):
+            call()
+    for name in ("read", "peek", "stats", "reset", "close", "lost", "__repr__"):
+        with pytest.raises(TypeError):
+            getattr(RingBuffer.__new__(RingBuffer), name)()
+    with pytest.raises(ValueError, match="n must be at least 0, not -1"):
+        ring.read(-1)
+    with pytest.raises(OverflowError):
+        ring.read(2**70)
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.binary(max_size=100), channels=st.integers(1, 4), dtype=st.sampled_from(["int16", "float32"]))
+def test_any_bytes_are_taken_whole_or_refused_whole(data: bytes, channels: int, dtype: Any) -> None:
+    ring = RingBuffer(7, channels, dtype)
+    frame = channels * np.dtype(dtype).itemsize
+    try:
+        frames = ring.write(data)
+    except FastringError:
+        assert len(data) % frame != 0
+        assert ring.write_index == 0
+        return
+    assert frames * frame == len(data)
+    assert ring.read().tobytes() == data[-7 * frame :]
+
+
+# --- R6: threads ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("frames", [300, 200_000], ids=["gil-held", "gil-released"])
+def test_writer_and_readers_on_threads(frames: int) -> None:
+    capacity = 3 * frames
+    ring = RingBuffer(capacity)
+    total = frames * 60
+    readers = [ring.reader() for _ in range(2)]
+    wrong: list[str] = []
+    counts = [0, 0]
+    source = numbered(0, total)
+
+    def read(which: int) -> None:
+        reader = readers[which]
+        while True:
+            closed = ring.closed
+            dropped = sum(item.frames for item in reader.lost())
+            chunk = reader.read(frames // (which + 1))
+            counts[which] += dropped + len(chunk)
+            dropped = sum(item.frames for item in reader.lost())
+            counts[which] += dropped
+            end = reader.position
+            if len(chunk) and dropped == 0 and not np.array_equal(chunk, source[end - len(chunk) : end]):
+                wrong.append(f"reader {which} at {end}")
+            if closed and reader.available == 0:
+                return
+
+    threads = [threading.Thread(target=read, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for at in range(0, total, frames):
+        ring.write(source[at : at + frames])
+    ring.close()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+    assert counts == [total, total]
+
+
+def test_two_threads_in_one_role_are_told_or_served_in_turn() -> None:
+    frames = 500_000
+    ring = RingBuffer(frames)
+    audio = np.ones(frames, np.int16)
+    busy = [0]
+    wrote = [0, 0]
+
+    def write(which: int) -> None:
+        for _ in range(30):
+            try:
+                ring.write(audio)
+                wrote[which] += frames
+            except BusyError:  # noqa: PERF203
+                busy[0] += 1
+
+    threads = [threading.Thread(target=write, args=(i,)) for i in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ring.write_index == sum(wrote)
+    assert sum(wrote) == (60 - busy[0]) * frames
