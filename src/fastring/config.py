@@ -40,12 +40,13 @@ class EndpointSettings:
     """When speech starts and when an utterance ends. Frames are 32 ms (512 samples at 16 kHz)."""
 
     vad: Vad = _setting("auto", "silero, energy, or auto: Silero if it is installed, else energy alone")
-    speech_threshold: float = _setting(0.4, "Silero probability at which speech starts, 0..1")
-    silence_threshold: float = _setting(0.25, "Silero probability below which a frame counts as silence, 0..1")
+    speech_threshold: float = _setting(0.7, "probability at which speech starts, 0..1")
+    silence_threshold: float = _setting(0.6, "probability below which a frame counts as silence, 0..1")
     min_speech_ms: int = _setting(64, "speech must last this long before it counts")
-    trailing_silence_ms: int = _setting(320, "this much silence ends an utterance")
+    trailing_silence_ms: int = _setting(256, "this much silence ends an utterance")
     pre_roll_ms: int = _setting(320, "audio kept from before the first speech frame")
     max_utterance_s: float = _setting(30.0, "an utterance is ended after this long")
+    stall_ms: int = _setting(2_000, "an utterance is ended when no audio has come for this long; 0: never")
 
     def __post_init__(self) -> None:
         _require(0 < self.speech_threshold < 1, "endpoint.speech_threshold", self.speech_threshold, "between 0 and 1")
@@ -64,6 +65,7 @@ class EndpointSettings:
         _require(0 <= self.pre_roll_ms <= 2_000, "endpoint.pre_roll_ms", self.pre_roll_ms, "0..2000")
         _require(0 <= self.min_speech_ms <= 1_000, "endpoint.min_speech_ms", self.min_speech_ms, "0..1000")
         _require(1 <= self.max_utterance_s <= 120, "endpoint.max_utterance_s", self.max_utterance_s, "1..120")
+        _require(0 <= self.stall_ms <= 60_000, "endpoint.stall_ms", self.stall_ms, "0..60000")
 
 
 @dataclass(frozen=True, slots=True)

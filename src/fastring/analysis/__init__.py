@@ -1,0 +1,1 @@
+"""What is measured in audio: features, levels, voice, and where speech starts and ends."""

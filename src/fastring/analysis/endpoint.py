@@ -1,0 +1,157 @@
+"""When speech starts and when an utterance ends: a pure decision on measured frames.
+
+    QUIET ──probability ≥ speech_threshold──▶ RISING ──for min_speech──▶ SPEECH ──trailing silence──▶ QUIET
+      ▲                                         │                          │
+      └────────── probability < silence ────────┘                          └── longest utterance ──▶ SPEECH (the next)
+
+Two thresholds make the hysteresis: speech must reach `speech_threshold` to begin and stays speech while it is above
+`silence_threshold`. Every decision falls at the end of a frame, counted from the stream's first sample, so the same
+audio gives the same decisions however it arrives.
+
+How much silence ends an utterance depends on how sure the silence is. A frame that is quiet in both senses, with a
+probability near nothing and a level far under the speech before it, counts one and a quarter times; so a clean stop is
+reported sooner than speech that fades into noise. Towards the longest utterance the silence asked for shrinks to one
+frame, so that endless speech is cut at the next breath, and only at the very end anywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Literal
+
+from fastring.analysis.detector import FRAME_SAMPLES, Frame
+
+if TYPE_CHECKING:
+    from fastring.config import EndpointSettings
+
+__all__ = ["Decision", "Endpointer", "SpeechEnd", "SpeechStart"]
+
+_FRAME_MS: Final = 32
+_TAIL_FRAMES: Final = 5  # kept after the last frame of speech: a fading last sound is part of its word
+_SURE_PROBABILITY: Final = 0.15
+_SURE_DROP_DB: Final = 15.0
+_SURE_WEIGHT: Final = 1.25
+_FORGET_DB: Final = 0.1  # per frame: how fast the level of earlier speech is forgotten
+_HURRY: Final = 0.8  # share of the longest utterance after which less silence is asked for
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStart:
+    """Speech began at sample `onset`; its audio, with pre-roll, begins at `audio_start`."""
+
+    onset: int
+    audio_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechEnd:
+    """Speech ended at sample `end`; its audio, with what fades away, ends before `audio_end`."""
+
+    end: int
+    audio_end: int
+    reason: Literal["silence", "longest", "forced"]
+
+
+Decision = SpeechStart | SpeechEnd
+
+
+class _State(Enum):
+    QUIET = auto()
+    RISING = auto()
+    SPEECH = auto()
+
+
+class Endpointer:
+    """Turns the frames of one stream into starts and ends of speech.
+
+    Args:
+        settings: thresholds and times.
+    """
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        self._settings = settings
+        self._pre_roll = settings.pre_roll_ms * 16
+        self._longest = round(settings.max_utterance_s * 16_000)
+        self._state = _State.QUIET
+        self._position = 0  # end of the last frame, in samples
+        self._free = 0  # audio before this belongs to an earlier utterance
+        self._onset = 0
+        self._run_start = 0  # where the probability last rose above the silence threshold
+        self._in_run = False
+        self._risen = 0  # frames above the speech threshold since then
+        self._last_voiced = 0
+        self._silence = 0.0  # weighted frames of it
+        self._speech_db = -120.0
+
+    @property
+    def in_speech(self) -> bool:
+        """Whether an utterance is open."""
+        return self._state is _State.SPEECH
+
+    def push(self, frame: Frame) -> tuple[Decision, ...]:
+        """Take the next frame; what it decides, mostly nothing."""
+        start, self._position = self._position, self._position + FRAME_SAMPLES
+        if frame.probability < self._settings.silence_threshold:
+            self._in_run = False
+        elif not self._in_run:
+            self._in_run, self._run_start = True, start
+        if self._state is _State.SPEECH:
+            return self._in_speech(frame)
+        return self._before_speech(frame)
+
+    def force_end(self, position: int) -> tuple[Decision, ...]:
+        """End now, at sample `position` (not before the last frame's end); speech that was just rising counts."""
+        decisions: list[Decision] = []
+        if self._state is _State.RISING:
+            decisions.append(self._begin())
+        if self._state is _State.SPEECH:
+            decisions.append(self._end(position, position, "forced"))
+        return tuple(decisions)
+
+    def _before_speech(self, frame: Frame) -> tuple[Decision, ...]:
+        if not self._in_run:
+            self._state, self._risen = _State.QUIET, 0
+            return ()
+        if frame.probability >= self._settings.speech_threshold:
+            self._risen += 1
+            self._state = _State.RISING
+            self._speech_db = frame.level_db if self._risen == 1 else max(self._speech_db, frame.level_db)
+            if self._risen * _FRAME_MS >= self._settings.min_speech_ms:
+                return (self._begin(),)
+        return ()
+
+    def _in_speech(self, frame: Frame) -> tuple[Decision, ...]:
+        if frame.probability >= self._settings.silence_threshold:
+            self._last_voiced, self._silence = self._position, 0.0
+            self._speech_db = max(self._speech_db - _FORGET_DB, frame.level_db)
+        else:
+            self._silence += self._weight(frame)
+            if self._silence * _FRAME_MS >= self._silence_wanted_ms():
+                audio_end = min(self._last_voiced + _TAIL_FRAMES * FRAME_SAMPLES, self._position)
+                return (self._end(self._last_voiced, audio_end, "silence"),)
+        if self._position - self._onset >= self._longest:
+            ended = self._end(self._position, self._position, "longest")
+            self._run_start = self._position
+            return (ended, self._begin())
+        return ()
+
+    def _weight(self, frame: Frame) -> float:
+        sure = frame.probability < _SURE_PROBABILITY and frame.level_db < self._speech_db - _SURE_DROP_DB
+        return _SURE_WEIGHT if sure else 1.0
+
+    def _silence_wanted_ms(self) -> float:
+        wanted = float(self._settings.trailing_silence_ms)
+        hurry = (self._position - self._onset) / self._longest - _HURRY
+        return wanted if hurry <= 0 else max(_FRAME_MS, wanted * (1 - hurry / (1 - _HURRY)))
+
+    def _begin(self) -> SpeechStart:
+        self._state = _State.SPEECH
+        self._onset = max(self._run_start, self._free)
+        self._last_voiced, self._silence = self._position, 0.0
+        return SpeechStart(self._onset, max(self._onset - self._pre_roll, self._free))
+
+    def _end(self, end: int, audio_end: int, reason: Literal["silence", "longest", "forced"]) -> SpeechEnd:
+        self._state, self._risen, self._in_run = _State.QUIET, 0, False
+        self._free = audio_end
+        return SpeechEnd(end, audio_end, reason)
