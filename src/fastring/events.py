@@ -134,7 +134,10 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """The transcript of an utterance; nothing about it changes afterwards."""
+    """The transcript of an utterance; nothing about it changes afterwards.
+
+    `from_finalize`: it answers a `Finalize`. Of the finals that may be owed at that time, the last one does.
+    """
 
     seq: int
     utterance: int
@@ -144,6 +147,7 @@ class Final:
     start: int
     end: int
     latency: Latency
+    from_finalize: bool = False
 
 
 @dataclass(frozen=True, slots=True)

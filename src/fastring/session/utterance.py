@@ -1,0 +1,176 @@
+"""One utterance: its segments, what is heard in them, and which decode it wants next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from fastring.asr.agreement import Agreement
+from fastring.session.state import Change, State, transition
+
+if TYPE_CHECKING:
+    from fastring.events import Event, Word
+
+__all__ = ["SegmentLimits", "Utterance", "Want"]
+
+_WORD_GAP_SAMPLES: Final = 1600  # where words touch, the quietest frame this close to the border is the border
+_SEARCH_SAMPLES: Final = 32_000  # where no word is heard, the quietest frame of the last two seconds is
+
+QuietestFrame = Callable[[int, int], int]
+"""Given a range of samples, the middle of the quietest frame in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentLimits:
+    """Longest segment, and audio left after a cut, in samples."""
+
+    longest: int
+    overlap: int
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A decode that is due: samples from `start` up to `end`, which were there at `arrived`."""
+
+    kind: Literal["partial", "final"]
+    start: int
+    end: int
+    arrived: float
+
+
+class Utterance:
+    """Tracks one utterance from its onset to its final.
+
+    Args:
+        number: which one of the stream.
+        onset: sample where speech began.
+        audio_start: sample where its audio begins: the onset less the pre-roll.
+        hop: samples between two decodes of the open segment.
+        limits: when a segment is cut.
+    """
+
+    def __init__(self, number: int, onset: int, audio_start: int, hop: int, limits: SegmentLimits) -> None:
+        self.number = number
+        self.onset = onset
+        self.end = onset
+        self.from_finalize = False
+        self.held: list[Event] = []  # events that wait for the utterance before
+        self.state = State.OPEN
+        self._limits = limits
+        self._audio_end = 0
+        self._decided = 0
+        self._earlier: tuple[Word, ...] = ()
+        self._open_segment(audio_start, onset, hop)
+
+    def _open_segment(self, start: int, onset: int, hop: int) -> None:
+        self._start = start
+        self._agreement = Agreement(onset)
+        self._hop = hop
+        self._next_hop = onset + hop
+        self._due: Want | None = None
+        self._whole: Want | None = None  # the decode of the whole segment, until its job is made
+
+    @property
+    def segment_start(self) -> int:
+        """First sample of the open segment."""
+        return self._start
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """All that is heard so far, stable words first."""
+        return self._earlier + self._agreement.words
+
+    @property
+    def needed_from(self) -> int | None:
+        """First sample that must be kept for a decode to come; None if there is none."""
+        if self.state is State.DONE or (self.state is State.ENDING and self._whole is None):
+            return None
+        return self._start
+
+    def grow(self, position: int, arrived: float) -> None:
+        """Audio is measured up to sample `position`."""
+        if self.state is State.OPEN and position >= self._start + self._limits.longest:
+            self._cut(arrived)
+        if self.state is not State.OPEN:
+            return
+        while self._next_hop <= position:
+            self._due = Want("partial", self._start, self._next_hop, arrived)
+            self._next_hop += self._hop
+
+    def endpoint(self, end: int, audio_end: int, position: int, arrived: float) -> None:
+        """The utterance ended at `end`; its audio ends at `audio_end`; decided when `position` was measured."""
+        self.end, self._audio_end, self._decided = end, audio_end, position
+        self.state = transition(self.state, Change.ENDPOINT)
+        if self.state is State.ENDING:
+            self._want_last(arrived)
+
+    def take_partial(self) -> Want | None:
+        """The newest decode of the open segment that is due, once; None if none is."""
+        want, self._due = self._due, None
+        return want if self.state is State.OPEN else None
+
+    def take_final(self) -> Want | None:
+        """The decode of the whole segment, once, when it is due."""
+        want, self._whole = self._whole, None
+        return want
+
+    def partial_decoded(self, start: int, words: Sequence[Word], end: int) -> bool:
+        """Take a hypothesis of the open segment; False if the segment has moved on."""
+        if self.state is not State.OPEN or start != self._start:
+            return False
+        self._agreement.push(words, end)
+        return True
+
+    def whole_decoded(
+        self, words: Sequence[Word] | None, quietest: QuietestFrame, position: int, hop: int, arrived: float
+    ) -> None:
+        """Take the hypothesis of the whole segment, or None if there will be none."""
+        if self.state is State.ENDING:
+            self._close_segment(words, self._audio_end)
+            self.state = transition(self.state, Change.FINISHED)
+            return
+        end = self._start + self._limits.longest
+        heard = self._agreement.words if words is None else words
+        cut, count = self._cut_at(heard, end, quietest)
+        self._close_segment(heard[:count], end)
+        ended = self.state is State.LAST_CUT
+        if ended and cut >= self._audio_end:
+            self.state = transition(self.state, Change.FINISHED)
+            return
+        self.state = transition(self.state, Change.DECODED)
+        self._open_segment(cut, max(cut, self._earlier[-1].end if self._earlier else cut), hop)
+        if not ended:
+            self.grow(position, arrived)
+        elif self._decided >= cut + self._limits.longest:
+            self._cut(arrived)
+        else:
+            self._want_last(arrived)
+
+    def _cut(self, arrived: float) -> None:
+        self.state = transition(self.state, Change.TOO_LONG)
+        self._whole = Want("final", self._start, self._start + self._limits.longest, arrived)
+
+    def _want_last(self, arrived: float) -> None:
+        self._whole = Want("final", self._start, self._audio_end, arrived)
+
+    def _close_segment(self, words: Sequence[Word] | None, end: int) -> None:
+        agreement = self._agreement
+        self._earlier += agreement.give_up() if words is None else agreement.close(words, end)
+        self._agreement = Agreement(end)
+
+    def _cut_at(self, words: Sequence[Word], end: int, quietest: QuietestFrame) -> tuple[int, int]:
+        """Where to cut the segment that ends at `end`, and how many of its words lie before that.
+
+        After the last whole word that leaves the overlap behind it. Where that would leave most of the segment to be
+        decoded again, because few words are heard, the quietest frame near the end is good enough.
+        """
+        stable = self._agreement.stable
+        count = max(sum(1 for word in words if word.end <= end - self._limits.overlap), min(len(stable), len(words)))
+        border = max([word.end for word in (*words[:count], *stable)], default=0)
+        latest = end - self._limits.overlap
+        if border < self._start + self._limits.longest // 2:
+            return quietest(end - min(_SEARCH_SAMPLES, self._limits.longest // 2), latest), count
+        after = words[count].start if count < len(words) else latest
+        high = min(after, border + 2 * _WORD_GAP_SAMPLES) + _WORD_GAP_SAMPLES // 2
+        return quietest(border - _WORD_GAP_SAMPLES // 2, min(max(high, border), end)), count

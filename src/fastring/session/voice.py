@@ -1,0 +1,560 @@
+"""A voice session: audio, commands, results and the time come in; events, jobs and the next deadline go out. No I/O.
+
+Theory of operation. Audio goes into the stream's ring and, frame by frame, through the speech detector and the
+endpointer, which says where speech starts and ends. Each stretch of speech is an `Utterance`; several may be under way,
+for one may still be decoded while the next is spoken. Utterances say which decodes they want; the session makes jobs of
+them, whole segments first, and at most one partial at a time: if the engine is slow, the newest takes its turn and the
+ones between are never made. Outcomes go back to their utterance, and what it has to say is sent in order: all events of
+one utterance come before those of the next.
+
+Time is a sample index. A decision about audio is a function of the audio and of what the engine heard in it; `now` only
+measures latency, spaces out retries and ends an utterance whose client has gone silent without a word.
+
+Nothing accepted is lost. A job holds its own copy of the audio. Audio that is still wanted by a job to come is never
+overwritten: when the ring is full of it, because the client sends faster than the engine can hear, further audio waits
+in the inbox, and `paused` asks the server to stop reading from the socket. A client that goes on anyway loses the
+oldest waiting audio, counted in `dropped`; what was on both sides of such a gap is never decoded as one.
+
+Every `finalize` is answered: by the final of what was being said, or, if nothing was, by that of an empty utterance.
+An utterance in which the engine hears nothing ends with a final without text.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from typing import Final as Constant
+
+import numpy as np
+
+from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
+from fastring.analysis.endpoint import Endpointer, SpeechEnd, SpeechStart
+from fastring.asr.transcriber import Capabilities, Job, Outcome
+from fastring.audio.ring import RingBuffer
+from fastring.errors import AudioFormatError, EngineFailedError, FastringError
+from fastring.events import Closed, Event, Failure, Final, Latency, Partial, SpeechEnded, SpeechStarted, Status, Word
+from fastring.session.state import State
+from fastring.session.utterance import SegmentLimits, Utterance, Want
+from fastring.session.window import AdaptiveWindow
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from fastring.config import EndpointSettings, VoiceSettings
+
+__all__ = ["VoiceSession", "VoiceStats"]
+
+SAMPLE_RATE: Constant = 16_000
+_PIECE_SAMPLES: Constant = 32 * FRAME_SAMPLES  # audio is taken in by this much at a time, about a second
+_RETRY_S: Constant = 0.25
+_RETRY_LONGEST_S: Constant = 2.0
+_BUSY_EVERY_S: Constant = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStats:
+    """Counters of one session. Sizes in samples, shares in 0..1."""
+
+    samples: int
+    dropped_samples: int
+    waiting_samples: int
+    buffer_usage: float
+    utterances: int
+    open_utterances: int
+    partial_jobs: int
+    final_jobs: int
+    failed_jobs: int
+    refused_jobs: int
+    frames: int
+    gated_share: float
+    window_seconds: float
+
+
+@dataclass(slots=True)
+class _Running:
+    """A job that is out, and what it was made from. `retry_at` is set while a refused one waits to be tried again."""
+
+    job: Job
+    utterance: Utterance
+    want: Want
+    buffer_s: float
+    tries: int = 1
+    retry_at: float | None = None
+
+
+class _Gap:
+    """Samples that are missing; it is cut like the audio that it stands for."""
+
+    def __init__(self, samples: int) -> None:
+        self._samples = samples
+
+    def __len__(self) -> int:
+        return self._samples
+
+    def __getitem__(self, part: slice) -> _Gap:
+        return _Gap(len(range(self._samples)[part]))
+
+
+class _Command:
+    FINALIZE: Constant = "finalize"
+    CLOSE: Constant = "close"
+
+
+class VoiceSession:
+    """One voice stream: 16 kHz mono PCM16 in, transcript events out. One owner at a time.
+
+    Args:
+        stream_id: names the stream in its jobs.
+        voice: ring, windows, and whether partials are sent.
+        endpoint: when speech starts and ends.
+        capabilities: the engine's; a progressive one gets one job at a time.
+        vad: the voice detector of this stream; None leaves it to the energy gate.
+        language: code, or "" to let the engine decide.
+        interim: whether this client wants partials.
+        window: the adaptive window, shared by the sessions of one engine; None makes one of its own.
+        max_jobs: jobs that may be out at a time.
+    """
+
+    def __init__(
+        self,
+        stream_id: str,
+        *,
+        voice: VoiceSettings,
+        endpoint: EndpointSettings,
+        capabilities: Capabilities,
+        vad: FrameScorer | None = None,
+        language: str = "",
+        interim: bool = True,
+        window: AdaptiveWindow | None = None,
+        max_jobs: int = 3,
+    ) -> None:
+        self._stream_id = stream_id
+        self._voice = voice
+        self._language = language
+        self._partials = interim and voice.progressive
+        self._window = window or AdaptiveWindow(voice)
+        self._max_jobs = 1 if capabilities.progressive else max_jobs
+        self._limits = SegmentLimits(
+            round(voice.max_segment_s * SAMPLE_RATE), round(voice.overlap_seconds * SAMPLE_RATE)
+        )
+        self._ring = RingBuffer(round(voice.ring_seconds * SAMPLE_RATE), 1, "int16")
+        self._capacity = round(voice.ring_seconds * SAMPLE_RATE)
+        self._history = (endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SAMPLE_RATE // 1000
+        self._stall_s = endpoint.stall_ms / 1000
+        self._detector = SpeechDetector(vad)
+        self._endpointer = Endpointer(endpoint)
+        self._levels: deque[float] = deque(maxlen=self._capacity // FRAME_SAMPLES + 1)
+
+        self._inbox: deque[tuple[NDArray[np.int16] | _Gap | str, float]] = deque()
+        self._waiting = 0  # samples in the inbox
+        self._written = 0  # samples in the ring, ever
+        self._position = 0  # samples measured
+        self._last_audio_s: float | None = None
+
+        self._utterances: deque[Utterance] = deque()  # not yet answered, oldest first
+        self._speaking: Utterance | None = None
+        self._running: dict[int, _Running] = {}
+        self._jobs: list[Job] = []
+        self._events: list[Event] = []
+        self._seq = 0
+        self._closing: str | None = None
+        self._closed = False
+        self._busy_since: float | None = None
+        self._busy_said = 0.0
+        self._counts = dict.fromkeys(("dropped", "utterances", "partial", "final", "failed", "refused", "scored"), 0)
+
+    # --- what comes in ---------------------------------------------------------------------------------------------
+
+    def receive_audio(self, samples: NDArray[np.int16], now: float) -> None:
+        """Take audio: int16 mono at 16 kHz, shape (n,), any n. Audio after `receive_close` is ignored.
+
+        Raises:
+            AudioFormatError: if it is of another dtype or shape; nothing is taken.
+        """
+        if samples.dtype != np.int16 or samples.ndim != 1:
+            raise AudioFormatError(f"samples: {samples.dtype} {samples.shape}, must be int16 of shape (n,)")
+        if self._closing is not None or not len(samples):
+            return
+        self._last_audio_s = now
+        self._enter(samples, now)
+
+    def receive_gap(self, missing: int, now: float) -> None:
+        """Audio of `missing` samples was lost on the way: time goes on, and nothing is decoded across the gap."""
+        if self._closing is None and missing > 0:
+            self._counts["dropped"] += missing
+            self._enter(_Gap(missing), now)
+
+    def receive_finalize(self, now: float) -> None:
+        """End the utterance now. A final follows in any case, an empty one if nothing was being said."""
+        if self._closing is None:
+            self._enter(_Command.FINALIZE, now)
+
+    def receive_close(self, now: float, reason: str = "requested") -> None:
+        """Take no more audio; answer all that was accepted, then `Closed`."""
+        if self._closing is None:
+            self._closing = reason
+            self._enter(_Command.CLOSE, now)
+
+    def receive_outcome(self, outcome: Outcome, now: float) -> None:
+        """Take the end of a job. One that is not known any more is ignored."""
+        running = self._running.get(outcome.job.job_id)
+        if running is None or running.retry_at is not None:
+            return
+        if outcome.hypothesis is None:
+            error = outcome.error or EngineFailedError("the job ended without a result")
+            self._job_failed(running, error, now)
+        else:
+            self._job_done(running, outcome, now)
+        self._advance(now)
+
+    def handle_deadline(self, now: float) -> None:
+        """Do what was to be done at `next_deadline`."""
+        for running in self._running.values():
+            if running.retry_at is not None and running.retry_at <= now:
+                running.retry_at = None
+                running.tries += 1
+                self._jobs.append(running.job)
+        stalled = self._stalled_at()
+        if stalled is not None and stalled <= now:
+            self._last_audio_s = None
+            self._end_speech(now)
+        self._advance(now)
+
+    # --- what goes out ---------------------------------------------------------------------------------------------
+
+    def events_to_send(self) -> list[Event]:
+        """Events since the last call, in order."""
+        events, self._events = self._events, []
+        return events
+
+    def jobs_to_run(self) -> list[Job]:
+        """Jobs since the last call."""
+        jobs, self._jobs = self._jobs, []
+        return jobs
+
+    def next_deadline(self) -> float | None:
+        """When `handle_deadline` is to be called, on the clock of `now`; None: never, as things stand."""
+        times = [running.retry_at for running in self._running.values()]
+        return min((time for time in (*times, self._stalled_at()) if time is not None), default=None)
+
+    @property
+    def closed(self) -> bool:
+        """Whether everything has been answered after `receive_close`."""
+        return self._closed
+
+    @property
+    def paused(self) -> bool:
+        """Whether the client is so far ahead of the engine that the server should stop reading its audio."""
+        return bool(self._inbox)
+
+    def stats(self) -> VoiceStats:
+        """Counters so far."""
+        counts = self._counts
+        frames = self._position // FRAME_SAMPLES
+        return VoiceStats(
+            samples=self._written + self._waiting,
+            dropped_samples=counts["dropped"],
+            waiting_samples=self._waiting,
+            buffer_usage=self._buffer_usage(),
+            utterances=counts["utterances"],
+            open_utterances=len(self._utterances),
+            partial_jobs=counts["partial"],
+            final_jobs=counts["final"],
+            failed_jobs=counts["failed"],
+            refused_jobs=counts["refused"],
+            frames=frames,
+            gated_share=1 - counts["scored"] / frames if frames else 0.0,
+            window_seconds=self._window.seconds,
+        )
+
+    # --- audio to speech -------------------------------------------------------------------------------------------
+
+    def _enter(self, item: NDArray[np.int16] | _Gap | str, now: float) -> None:
+        self._inbox.append((item, now))
+        if isinstance(item, np.ndarray):
+            self._waiting += len(item)
+        self._advance(now)
+        self._drop_excess()
+
+    def _advance(self, now: float) -> None:
+        """Take in what there is room for, and make the jobs that are wanted."""
+        while self._inbox and self._take_next():
+            self._make_jobs(now)
+        self._make_jobs(now)
+        if self._closing is not None and not self._inbox and not self._utterances and not self._closed:
+            self._closed = True
+            self._events.append(Closed(self._closing))
+
+    def _take_next(self) -> bool:
+        """Take one piece from the inbox; False if there is no room for it."""
+        item, arrived = self._inbox[0]
+        if isinstance(item, str):
+            self._inbox.popleft()
+            self._obey(item, arrived)
+            return True
+        if isinstance(item, _Gap):
+            self._end_speech(arrived)
+        count = min(len(item), _PIECE_SAMPLES)
+        if self._written + count - self._needed_from() > self._capacity:
+            return False
+        self._inbox.popleft()
+        if count < len(item):
+            self._inbox.appendleft((item[count:], arrived))
+        if isinstance(item, _Gap):
+            self._hear(np.zeros(count, np.int16), arrived)
+        else:
+            self._waiting -= count
+            self._hear(item[:count], arrived)
+        return True
+
+    def _obey(self, command: str, now: float) -> None:
+        if command == _Command.CLOSE:
+            self._measured(self._detector.flush(), now)
+            self._end_speech(now)
+            return
+        self._end_speech(now)
+        if self._utterances:
+            self._utterances[-1].from_finalize = True
+        else:
+            self._say_nothing()
+
+    def _drop_excess(self) -> None:
+        """Keep what waits within the ring's length: the oldest goes first."""
+        while self._waiting > self._capacity:
+            index = next(i for i, (item, _) in enumerate(self._inbox) if isinstance(item, np.ndarray))
+            item, arrived = self._inbox[index]
+            assert isinstance(item, np.ndarray)
+            lost = min(len(item), self._waiting - self._capacity)
+            self._waiting -= lost
+            self._counts["dropped"] += lost
+            del self._inbox[index]
+            if lost < len(item):
+                self._inbox.insert(index, (item[lost:], arrived))
+            before = self._inbox[index - 1][0] if index else None
+            if isinstance(before, _Gap):
+                self._inbox[index - 1] = (_Gap(len(before) + lost), arrived)
+            else:
+                self._inbox.insert(index, (_Gap(lost), arrived))
+
+    def _hear(self, samples: NDArray[np.int16], arrived: float) -> None:
+        self._ring.write(samples)
+        self._written += len(samples)
+        self._measured(self._detector.push(samples), arrived)
+
+    def _measured(self, frames: Sequence[Frame], arrived: float) -> None:
+        for frame in frames:
+            self._position += FRAME_SAMPLES
+            self._levels.append(frame.level_db)
+            self._counts["scored"] += frame.scored
+            decisions = self._endpointer.push(frame)
+            if self._speaking is not None:
+                self._speaking.grow(min(self._position, self._written), arrived)
+            for decision in decisions:
+                self._decided(decision, arrived)
+
+    def _end_speech(self, now: float) -> None:
+        for decision in self._endpointer.force_end(self._written):
+            self._decided(decision, now)
+
+    def _decided(self, decision: SpeechStart | SpeechEnd, now: float) -> None:
+        if isinstance(decision, SpeechStart):
+            hop = round(self._window.hop_seconds * SAMPLE_RATE)
+            number = self._counts["utterances"]
+            self._counts["utterances"] += 1
+            utterance = Utterance(number, decision.onset, decision.audio_start, hop, self._limits)
+            self._speaking = utterance
+            self._utterances.append(utterance)
+            self._say(utterance, SpeechStarted(0, number, decision.onset))
+            utterance.grow(min(self._position, self._written), now)
+        elif self._speaking is not None:
+            end = min(decision.end, self._written)
+            self._speaking.endpoint(end, min(decision.audio_end, self._written), self._position, now)
+            self._speaking = None
+
+    def _needed_from(self) -> int:
+        starts = [start for u in self._utterances if (start := u.needed_from) is not None]
+        return min(starts, default=max(0, self._written - self._history))
+
+    def _buffer_usage(self) -> float:
+        starts = [start for u in self._utterances if (start := u.needed_from) is not None]
+        return (self._written - min(starts)) / self._capacity if starts else 0.0
+
+    def _stalled_at(self) -> float | None:
+        if self._speaking is None or self._last_audio_s is None or self._inbox or not self._stall_s:
+            return None
+        return self._last_audio_s + self._stall_s
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def _make_jobs(self, now: float) -> None:
+        for utterance in self._utterances:
+            if len(self._running) >= self._max_jobs:
+                return
+            want = utterance.take_final()
+            if want is not None:
+                self._make_job(utterance, want, now)
+        if not self._partials or self._speaking is None or len(self._running) >= self._max_jobs:
+            return
+        if any(running.want.kind == "partial" for running in self._running.values()):
+            return
+        want = self._speaking.take_partial()
+        if want is not None:
+            self._make_job(self._speaking, want, now)
+
+    def _make_job(self, utterance: Utterance, want: Want, now: float) -> None:
+        job = Job(
+            job_id=self._counts["partial"] + self._counts["final"],
+            stream_id=self._stream_id,
+            utterance=utterance.number,
+            kind=want.kind,
+            start=want.start,
+            samples=self._ring.read_at(want.start, want.end - want.start, "float32"),
+            language=self._language,
+            created_s=now,
+        )
+        self._counts[want.kind] += 1
+        self._running[job.job_id] = _Running(job, utterance, want, max(0.0, now - want.arrived))
+        self._jobs.append(job)
+
+    def _job_done(self, running: _Running, outcome: Outcome, now: float) -> None:
+        assert outcome.hypothesis is not None
+        del self._running[running.job.job_id]
+        self._recovered()
+        latency = Latency(
+            buffer_ms=1000 * running.buffer_s,
+            queue_ms=1000 * outcome.queue_s,
+            inference_ms=1000 * outcome.inference_s,
+            total_ms=1000 * max(0.0, now - running.want.arrived),
+        )
+        self._window.observe(latency.queue_ms + latency.inference_ms)
+        utterance, want, words = running.utterance, running.want, outcome.hypothesis.words
+        if want.kind == "final":
+            self._whole_decoded(utterance, words, latency, now)
+        elif utterance.partial_decoded(want.start, words, want.end) and utterance.words:
+            self._say(utterance, self._partial(utterance, want.end, latency))
+
+    def _job_failed(self, running: _Running, error: FastringError, now: float) -> None:
+        busy = error.code == "server_busy"
+        self._counts["refused" if busy else "failed"] += 1
+        if busy:
+            self._say_busy(now)
+        if running.want.kind == "final" and busy:
+            wait = min(_RETRY_S * 2.0 ** (running.tries - 1), _RETRY_LONGEST_S)
+            running.retry_at = now + wait
+            return
+        del self._running[running.job.job_id]
+        if not busy:
+            self._events.append(Failure(error.code, str(error)))
+        if running.want.kind == "final":
+            total_ms = 1000 * max(0.0, now - running.want.arrived)
+            self._whole_decoded(running.utterance, None, Latency(1000 * running.buffer_s, 0.0, 0.0, total_ms), now)
+
+    def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
+        hop = round(self._window.hop_seconds * SAMPLE_RATE)
+        utterance.whole_decoded(words, self._quietest, min(self._position, self._written), hop, now)
+        if utterance.state is State.DONE:
+            self._say(utterance, _final(utterance, latency))
+            self._say(utterance, SpeechEnded(0, utterance.number, utterance.end))
+            self._release()
+
+    def _quietest(self, start: int, end: int) -> int:
+        """The middle of the quietest frame between two samples; the last of several alike."""
+        first = self._position // FRAME_SAMPLES - len(self._levels)
+        low, high = max(start // FRAME_SAMPLES, first), max(end // FRAME_SAMPLES, start // FRAME_SAMPLES + 1)
+        frame = min(range(low, high), key=lambda i: (self._levels[min(i - first, len(self._levels) - 1)], -i))
+        return min(max(frame * FRAME_SAMPLES + FRAME_SAMPLES // 2, start), end)
+
+    # --- events ----------------------------------------------------------------------------------------------------
+
+    def _partial(self, utterance: Utterance, end: int, latency: Latency) -> Partial:
+        words = utterance.words
+        return Partial(
+            utterance=utterance.number,
+            text=_text(words),
+            stable_text=_text([word for word in words if word.stable]),
+            words=words,
+            confidence=_confidence(words),
+            start=utterance.onset,
+            end=end,
+            level_db=self._levels[-1] if self._levels else -120.0,
+            buffer_usage=self._buffer_usage(),
+            dropped=self._counts["dropped"],
+            latency=latency,
+        )
+
+    def _say_nothing(self) -> None:
+        """An utterance without audio, complete in itself: the answer to a finalize after silence."""
+        utterance = Utterance(self._counts["utterances"], self._written, self._written, 1, self._limits)
+        self._counts["utterances"] += 1
+        utterance.from_finalize = True
+        self._utterances.append(utterance)
+        self._say(utterance, SpeechStarted(0, utterance.number, self._written))
+        utterance.endpoint(self._written, self._written, self._position, 0.0)
+        utterance.take_final()
+        self._whole_decoded(utterance, (), Latency(0.0, 0.0, 0.0, 0.0), 0.0)
+
+    def _say(self, utterance: Utterance, event: Event) -> None:
+        """Send now if it is this utterance's turn, else hold; of held partials only the newest is of use."""
+        if utterance is self._utterances[0]:
+            self._send(event)
+            return
+        if isinstance(event, Partial) and utterance.held and isinstance(utterance.held[-1], Partial):
+            utterance.held.pop()
+        utterance.held.append(event)
+
+    def _release(self) -> None:
+        """Let utterances that are answered go, and the next one speak."""
+        while self._utterances and self._utterances[0].state is State.DONE:
+            self._utterances.popleft()
+            if self._utterances:
+                held, self._utterances[0].held = self._utterances[0].held, []
+                for event in held:
+                    self._send(event)
+
+    def _send(self, event: Event) -> None:
+        if isinstance(event, SpeechStarted | Final | SpeechEnded):
+            event = replace(event, seq=self._seq)
+            self._seq += 1
+        self._events.append(event)
+
+    def _say_busy(self, now: float) -> None:
+        if self._busy_since is None:
+            self._busy_since = now
+        elif now - self._busy_said < _BUSY_EVERY_S:
+            return
+        self._busy_said = now
+        lag_ms = 1000 * (now - self._busy_since)
+        self._events.append(
+            Status("server_busy", queue_depth=len(self._running), lag_ms=lag_ms, retry_after_ms=round(1000 * _RETRY_S))
+        )
+
+    def _recovered(self) -> None:
+        if self._busy_since is not None:
+            self._busy_since = None
+            self._events.append(Status("recovered"))
+
+
+def _final(utterance: Utterance, latency: Latency) -> Final:
+    words = utterance.words
+    return Final(
+        seq=0,
+        utterance=utterance.number,
+        text=_text(words),
+        words=words,
+        confidence=_confidence(words),
+        start=utterance.onset,
+        end=utterance.end,
+        latency=latency,
+        from_finalize=utterance.from_finalize,
+    )
+
+
+def _text(words: Sequence[Word]) -> str:
+    return " ".join(word.text for word in words)
+
+
+def _confidence(words: Sequence[Word]) -> float:
+    return sum(word.confidence for word in words) / len(words) if words else 0.0

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+from fastring.events import Word
+from fastring.session.state import State
+from fastring.session.utterance import SegmentLimits, Utterance, Want
+
+SECOND = 16_000
+LIMITS = SegmentLimits(longest=4 * SECOND, overlap=SECOND // 2)
+
+
+def quietest(start: int, end: int) -> int:
+    return (start + end) // 2
+
+
+def utterance(onset: int = SECOND, hop: int = SECOND // 2) -> Utterance:
+    return Utterance(0, onset, onset - 5000, hop, LIMITS)
+
+
+def words(*ends: float) -> list[Word]:
+    return [Word(f"w{i}", round((end - 0.25) * SECOND), round(end * SECOND), 0.9) for i, end in enumerate(ends)]
+
+
+def test_partials_are_due_every_hop_after_the_onset_and_the_newest_wins() -> None:
+    one = utterance()
+    one.grow(SECOND + 7999, 1.0)
+    assert one.take_partial() is None
+    one.grow(SECOND + 8000, 2.0)
+    assert one.take_partial() == Want("partial", SECOND - 5000, SECOND + 8000, 2.0)
+    assert one.take_partial() is None
+    one.grow(SECOND + 30_000, 3.0)
+    assert one.take_partial() == Want("partial", SECOND - 5000, SECOND + 24_000, 3.0)
+
+
+def test_an_endpoint_wants_the_whole_and_no_partial_any_more() -> None:
+    one = utterance()
+    one.grow(SECOND + 8000, 1.0)
+    one.endpoint(SECOND + 9000, SECOND + 9500, SECOND + 15_000, 2.0)
+    assert one.take_partial() is None
+    assert one.needed_from == SECOND - 5000
+    assert one.take_final() == Want("final", SECOND - 5000, SECOND + 9500, 2.0)
+    assert one.take_final() is None
+    assert one.needed_from is None
+    assert not one.partial_decoded(SECOND - 5000, words(2), SECOND + 8000)
+    one.whole_decoded(words(2), quietest, SECOND + 16_000, 8000, 3.0)
+    assert one.state is State.DONE
+    assert [word.text for word in one.words] == ["w0"]
+
+
+def test_a_long_segment_is_cut_after_the_last_word_that_leaves_the_overlap() -> None:
+    one = utterance()
+    start = SECOND - 5000
+    one.grow(start + LIMITS.longest, 1.0)
+    assert one.state is State.CUTTING
+    assert one.take_final() == Want("final", start, start + LIMITS.longest, 1.0)
+    one.whole_decoded(words(2, 3, 4.0, 4.6), quietest, start + LIMITS.longest, 8000, 2.0)
+    assert one.state is State.OPEN
+    assert [word.text for word in one.words] == ["w0", "w1", "w2"]
+    assert 4.0 * SECOND - 800 <= one.segment_start <= 4.4 * SECOND
+
+
+def test_with_few_words_it_is_cut_at_the_quietest_frame_near_the_end() -> None:
+    for heard in (words(), words(1.5)):
+        one = utterance()
+        end = one.segment_start + LIMITS.longest
+        one.grow(end, 1.0)
+        one.take_final()
+        one.whole_decoded(heard, lambda low, high: low + 1, end, 8000, 2.0)
+        assert one.segment_start == end - 2 * SECOND + 1
+        assert len(one.words) == len(heard)
+
+
+def test_a_cut_is_the_same_however_much_audio_is_there_already() -> None:
+    """A burst has the endpoint before the first cut is decoded; live, the endpoint comes last."""
+    spoken = [Word(f"w{i}", i * 4000, (i + 1) * 4000, 0.9) for i in range(4, 44)]
+    end = 11 * SECOND
+
+    def decode(one: Utterance, want: Want, position: int) -> None:
+        heard = [w for w in spoken if w.start >= want.start - 400 and w.end <= want.end]
+        one.whole_decoded(heard, quietest, position, 8000, 0.0)
+
+    def live() -> tuple[list[Want], Utterance]:
+        one, wants = utterance(), []
+        for position in range(SECOND, end + 6000, 500):
+            one.grow(position, 0.0)
+            if position == end + 5500:
+                one.endpoint(end, end + 2000, position, 0.0)
+            while (want := one.take_final()) is not None:
+                wants.append(want)
+                decode(one, want, position)
+        return wants, one
+
+    def burst() -> tuple[list[Want], Utterance]:
+        one, wants = utterance(), []
+        for position in range(SECOND, end + 6000, 500):
+            one.grow(position, 0.0)
+        one.endpoint(end, end + 2000, end + 5500, 0.0)
+        while (want := one.take_final()) is not None:
+            wants.append(want)
+            decode(one, want, end + 5500)
+        return wants, one
+
+    (wants, one), (others, other) = live(), burst()
+    assert wants == others
+    assert len(wants) > 2
+    assert one.words == other.words
+    assert [w.text for w in one.words] == [w.text for w in spoken]
+    assert one.state is other.state is State.DONE
+
+
+def test_when_decoding_fails_what_was_heard_is_kept() -> None:
+    one = utterance()
+    one.grow(3 * SECOND, 0.0)
+    one.partial_decoded(one.segment_start, words(2, 2.5), 3 * SECOND)
+    one.endpoint(3 * SECOND, 3 * SECOND, 3 * SECOND, 0.0)
+    one.take_final()
+    one.whole_decoded(None, quietest, 3 * SECOND, 8000, 0.0)
+    assert [word.text for word in one.words] == ["w0", "w1"]
