@@ -1,0 +1,322 @@
+"""Containers (WAV, WebM, Ogg, MP3, FLAC, MP4, …) decoded with PyAV, from a file or from bytes as they arrive.
+
+FFmpeg pulls bytes, and a stream pushes them. So each `ContainerDecoder` has a thread in which FFmpeg reads, and the two
+sides take turns: `push` hands bytes over and returns when FFmpeg asks for more. That makes it deterministic, and bounds
+what waits on either side.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastring.audio.pcm import float32_to_pcm16
+from fastring.audio.resample import StreamConverter
+from fastring.errors import ConfigError, DecodeError, FastringError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import ModuleType
+
+    from numpy.typing import NDArray
+
+    from fastring.audio.resample import Channels
+
+__all__ = ["ContainerDecoder", "decoded_frames", "import_av", "open_container"]
+
+# A live stream must not wait until seconds of it are there: audio says what it is in its first packets. Microseconds.
+_LIVE = {"analyzeduration": "200000"}
+
+MAX_BAD_PACKETS = 100  # in a row; a stream that holds nothing else is given up
+MAX_RETAINED_BYTES = 64 << 20  # of an MP4 that says only at its end what it holds
+
+
+class ContainerDecoder:
+    """Decodes a container from bytes as they arrive: MP3, Ogg, WebM, FLAC, WAV, MP4 and what else FFmpeg knows.
+
+    `push` takes the time that decoding takes (an Opus second takes about 1 ms). One owner at a time. Call `close` when
+    the stream ends early; an object that is dropped closes itself.
+
+    Args:
+        sample_rate: of what goes out, in Hz.
+        channels: what becomes of several channels.
+        max_burst_s: no single message may hold more audio than this; compressed silence is endless.
+
+    Raises:
+        ConfigError: if PyAV or soxr is not installed.
+    """
+
+    def __init__(self, sample_rate: int = 16_000, channels: Channels = "mix", *, max_burst_s: float = 600.0) -> None:
+        import_av()
+        self.sample_rate = sample_rate
+        self._feed = _Feed(round(max_burst_s * sample_rate))
+        self._channels = channels
+        self._thread: threading.Thread | None = None
+        self._finalizer = weakref.finalize(self, self._feed.end)
+
+    def push(self, data: bytes | bytearray | memoryview) -> NDArray[np.int16]:
+        """The samples that can be decoded by now: int16 of shape (n,), or (n, channels) if several are kept.
+
+        Raises:
+            DecodeError: if the bytes are no audio that FFmpeg knows; and on every call after that.
+        """
+        if len(data):
+            self._start()
+            self._feed.give(bytes(data))
+        return self._take()
+
+    def flush(self) -> NDArray[np.int16]:
+        """All that is left, after the last byte. The decoder is at its end then.
+
+        Raises:
+            DecodeError: if nothing could be made of the bytes.
+        """
+        self.close()
+        return self._take()
+
+    def close(self) -> None:
+        """End the thread; what was decoded is lost unless `flush` is what closes."""
+        self._feed.end()
+        if self._thread is not None:
+            self._thread.join()
+
+    def _start(self) -> None:
+        if self._thread is None:
+            # The thread must not hold the decoder, or it would never be dropped.
+            self._thread = threading.Thread(
+                target=_decode_feed,
+                args=(self._feed, self.sample_rate, self._channels),
+                name="fastring-decode",
+                daemon=True,
+            )
+            self._thread.start()
+
+    def _take(self) -> NDArray[np.int16]:
+        decoded = self._feed.take()
+        return float32_to_pcm16(np.ascontiguousarray(decoded))
+
+
+class _Feed:
+    """Where the two sides of a decoder meet: a file to FFmpeg, a mailbox to its owner."""
+
+    def __init__(self, max_burst_samples: int) -> None:
+        self._changed = threading.Condition()
+        self._pending = bytearray()
+        self._hungry = False  # FFmpeg waits for bytes
+        self._ended = False
+        self._finished = False  # the thread has nothing more to say
+        self._failure: FastringError | None = None
+        self._decoded: list[NDArray[np.float32]] = []
+        self._decoded_samples = 0
+        self._max_burst_samples = max_burst_samples
+
+    # --- the owner's side
+
+    def give(self, data: bytes) -> None:
+        """Hand bytes over, and wait until FFmpeg has made of them what it can."""
+        with self._changed:
+            if self._finished or self._ended:
+                return
+            self._pending += data
+            self._hungry = False
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._hungry or self._finished)
+
+    def take(self) -> NDArray[np.float32]:
+        """What is decoded. A failure is told when there is nothing else to give."""
+        with self._changed:
+            decoded, self._decoded, self._decoded_samples = self._decoded, [], 0
+            if not decoded and self._failure is not None:
+                raise type(self._failure)(*self._failure.args) from self._failure
+        return np.concatenate(decoded) if decoded else np.zeros(0, np.float32)
+
+    def end(self) -> None:
+        """No more bytes come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    # --- FFmpeg's side
+
+    def read(self, n_bytes: int) -> bytes:
+        """Up to `n_bytes`; waits for the first. Nothing at the end."""
+        with self._changed:
+            while not self._pending and not self._ended:
+                self._hungry = True
+                self._changed.notify_all()
+                self._changed.wait()
+            data = bytes(self._pending[:n_bytes])
+            del self._pending[:n_bytes]
+            return data
+
+    def put(self, samples: NDArray[np.float32]) -> None:
+        """Leave decoded samples for the owner."""
+        with self._changed:
+            self._decoded_samples += len(samples)
+            if self._decoded_samples > self._max_burst_samples:
+                raise DecodeError(f"one message holds more than {self._max_burst_samples} samples of audio")
+            if len(samples):
+                self._decoded.append(samples)
+
+    def finish(self, failure: FastringError | None) -> None:
+        """The thread is done; with what came before a failure."""
+        with self._changed:
+            self._failure = failure
+            self._finished = True
+            self._changed.notify_all()
+
+
+class _SeekableFeed:
+    """A feed that keeps what it has read, for MP4, which may tell at its end where things are.
+
+    Seeking ahead waits for the bytes to come.
+    """
+
+    def __init__(self, feed: _Feed, begun: bytes) -> None:
+        self._feed = feed
+        self._kept = bytearray(begun)
+        self._at = 0
+
+    def read(self, n_bytes: int) -> bytes:
+        while len(self._kept) <= self._at and self._more():
+            pass
+        data = bytes(self._kept[self._at : self._at + n_bytes])
+        self._at += len(data)
+        return data
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == 2:
+            while self._more():
+                pass
+        base = (0, self._at, len(self._kept))[whence]
+        self._at = max(0, base + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def _more(self) -> bool:
+        data = self._feed.read(1 << 16)
+        if len(self._kept) + len(data) > MAX_RETAINED_BYTES:
+            raise DecodeError(f"an MP4 of more than {MAX_RETAINED_BYTES} bytes must have its index (moov) in front")
+        self._kept += data
+        return bool(data)
+
+
+class _ForwardFeed:
+    """A feed that cannot be sought, beginning with bytes that were looked at already."""
+
+    def __init__(self, feed: _Feed, begun: bytes) -> None:
+        self._feed = feed
+        self._begun = begun
+
+    def read(self, n_bytes: int) -> bytes:
+        if not self._begun:
+            return self._feed.read(n_bytes)
+        data, self._begun = self._begun[:n_bytes], self._begun[n_bytes:]
+        return data
+
+
+def _decode_feed(feed: _Feed, sample_rate: int, channels: Channels) -> None:
+    """The thread: everything the feed gives, decoded and converted, goes back into it."""
+    try:
+        begun = b""
+        while len(begun) < 12 and (data := feed.read(12 - len(begun))):
+            begun += data
+        file = (_SeekableFeed if begun[4:8] == b"ftyp" else _ForwardFeed)(feed, begun)
+        converter = StreamConverter(sample_rate, channels)
+        with open_container(file, "the stream", _LIVE) as container:
+            for samples, rate in decoded_frames(container):
+                feed.put(converter.push(samples, rate))
+        feed.put(converter.flush())
+        feed.finish(None)
+    except FastringError as error:
+        feed.finish(error)
+    except BaseException as error:  # the owner waits for this thread
+        failure = DecodeError(f"the stream cannot be decoded: {error}")
+        failure.__cause__ = error
+        feed.finish(failure)
+
+
+def import_av() -> ModuleType:
+    """PyAV.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    try:
+        import av
+    except ImportError as error:
+        raise ConfigError("containers and files need PyAV: pip install 'fastring[files]'") from error
+    return av
+
+
+def open_container(file: Any, name: str, options: dict[str, str] | None = None) -> Any:
+    """A container that holds audio, open for reading; a context manager.
+
+    Args:
+        file: a path, or an object with `read`, and `seek` and `tell` if it can.
+        name: what messages call it.
+        options: of FFmpeg.
+
+    Raises:
+        DecodeError: if it is no container that FFmpeg knows, or one without audio.
+    """
+    av = import_av()
+    try:
+        container = av.open(file, mode="r", options=options)
+    except av.error.FFmpegError as error:
+        raise DecodeError(f"{name} is no audio that can be decoded ({error.strerror})") from error
+    if not container.streams.audio:
+        container.close()
+        raise DecodeError(f"{name} holds no audio")
+    return container
+
+
+def decoded_frames(container: Any) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """The first audio stream, frame by frame: float32 of shape (n, channels), and the frame's sample rate.
+
+    Packets that cannot be decoded are passed over.
+
+    Raises:
+        DecodeError: if there is nothing else, or the file breaks off in a way that FFmpeg cannot read.
+    """
+    av = import_av()
+    stream = container.streams.audio[0]
+    bad = 0
+    try:
+        for packet in container.demux(stream):
+            try:
+                frames = packet.decode()
+            except av.error.InvalidDataError as error:
+                bad += 1
+                if bad > MAX_BAD_PACKETS:
+                    raise DecodeError(f"{bad} packets in a row cannot be decoded") from error
+                continue
+            for frame in frames:
+                bad = 0
+                yield _frame_samples(frame), frame.sample_rate
+    except av.error.EOFError:
+        return
+    except av.error.FFmpegError as error:
+        raise DecodeError(f"decoding failed ({error.strerror})") from error
+    if bad:
+        raise DecodeError(f"the last {bad} packets cannot be decoded")
+
+
+def _frame_samples(frame: Any) -> NDArray[np.float32]:
+    """Float32 in [-1, 1] of shape (n, channels), from any of FFmpeg's sample formats."""
+    raw = frame.to_ndarray()
+    channels = len(frame.layout.channels)
+    planes = raw.T if frame.format.is_planar else raw.reshape(-1, channels)
+    if planes.dtype == np.uint8:
+        planes = planes.astype(np.int16) - 128
+        full_scale = 128.0
+    elif np.issubdtype(planes.dtype, np.integer):
+        full_scale = -float(np.iinfo(planes.dtype).min)
+    else:
+        full_scale = 1.0
+    return np.ascontiguousarray(planes / full_scale, np.float32)
