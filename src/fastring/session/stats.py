@@ -1,0 +1,45 @@
+"""Counts that streams report, under the names of the native protocol."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from fastring.audio.ring import RingBuffer
+
+__all__ = ["LatencyLog", "buffer_stats"]
+
+
+class LatencyLog:
+    """How many analyses there were, and how long the latest 1024 of them took."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._latest_s: deque[float] = deque(maxlen=1024)
+
+    def add(self, seconds: float) -> None:
+        """Note one."""
+        self._count += 1
+        self._latest_s.append(seconds)
+
+    def stats(self) -> dict[str, Any]:
+        """`count`, and `latency_us` with the percentiles `p50` and `p99`, in microseconds."""
+        p50, p99 = np.percentile(list(self._latest_s) or [0.0], [50, 99]) * 1e6
+        return {"count": self._count, "latency_us": {"p50": float(p50), "p99": float(p99)}}
+
+
+def buffer_stats(ring: RingBuffer) -> dict[str, Any]:
+    """The counts of a ring in samples per channel; `used_samples` is what its slowest reader has still to read."""
+    stats = ring.stats()
+    return {
+        "capacity_samples": stats.capacity,
+        "used_samples": stats.used,
+        "usage": stats.usage,
+        "written": stats.total_written,
+        "read": stats.total_read,
+        "dropped": stats.dropped,
+        "overflows": stats.overflows,
+    }
