@@ -1,0 +1,18 @@
+"""The `fastring` command: one thin module per sub-command."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Run the command line of this process; never returns."""
+    try:
+        from fastring.cli.app import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"typer", "rich", "pydantic", "click"}:
+            raise
+        sys.exit(f'fastring\'s commands need {error.name}: pip install "fastring[files]"')
+    app(prog_name="fastring")

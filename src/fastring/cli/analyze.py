@@ -1,0 +1,160 @@
+"""`fastring analyze`: everything the analyzer finds in a recording, as JSON, CSV or a picture."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from fastring.cli.terminal import err, fail, need, progress_bar, told
+
+if TYPE_CHECKING:
+    from fastring.analysis.batch import Tracks
+
+__all__ = ["analyze", "report"]
+
+_FRAME_TRACKS = (
+    "rms",
+    "peak",
+    "zero_crossing_rate",
+    "spectral_centroid",
+    "spectral_rolloff",
+    "spectral_flux",
+    "spectral_flatness",
+)
+
+
+def analyze(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")],
+    as_csv: Annotated[bool, typer.Option("--csv", help="One row per 20 ms frame.")] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="PNG", help="Draw a picture (also .svg, .pdf); with several FILEs, a folder.")
+    ] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Leave the frames out of the JSON.")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to stdout.")] = None,
+) -> None:
+    """Measure level, spectrum, onsets, pitch and tempo of recordings."""
+    need("analyze", "av", *(["matplotlib"] if plot else []))
+    from fastring.analysis.batch import analyze as analyze_samples
+    from fastring.audio.files import read_audio
+
+    reports: list[dict[str, Any]] = []
+    found: list[tuple[Path, Tracks]] = []
+    with told(), progress_bar() as progress:
+        for file in progress.track(files, description="analysing"):
+            try:
+                samples, sample_rate = read_audio(file)
+            except OSError as error:
+                fail(f"{file}: {error.strerror or error}")
+            tracks = analyze_samples(samples, sample_rate)
+            if plot:
+                _draw(file, samples, tracks, plot / f"{file.stem}.png" if len(files) > 1 else plot)
+            found.append((file, tracks))
+            reports.append(report(file, tracks, frames=not summary))
+    if as_csv:
+        _write(output, lambda to: _write_csv(to, found))
+    elif output or not plot:
+        shown = reports[0] if len(reports) == 1 else reports
+        _write(output, lambda to: print(json.dumps(shown), file=to))
+
+
+def report(file: Path, tracks: Tracks, *, frames: bool = True) -> dict[str, Any]:
+    """What was found, as JSON can hold it: times in seconds, levels in dBFS, frequencies in Hz; null is unknown."""
+    voiced = tracks.pitch[tracks.pitch > 0]
+    peak = float(tracks.peak.max(initial=0.0))
+    rms = float(np.sqrt(np.mean(np.square(tracks.rms, dtype=np.float64)))) if len(tracks.rms) else 0.0
+    found: dict[str, Any] = {
+        "file": str(file),
+        "sample_rate": tracks.sample_rate,
+        "duration": tracks.duration_s,
+        "tempo": tracks.tempo,
+        "tempo_confidence": tracks.tempo_confidence,
+        "level": {"rms_db": _decibels(rms), "peak_db": _decibels(peak)},
+        "pitch": {
+            "median": float(np.median(voiced)) if len(voiced) else None,
+            "low": float(voiced.min()) if len(voiced) else None,
+            "high": float(voiced.max()) if len(voiced) else None,
+            "voiced_share": len(voiced) / len(tracks.pitch) if len(tracks.pitch) else 0.0,
+        },
+        "onsets": [
+            {"time": round(float(time_s), 4), "strength": _rounded(strength)}
+            for time_s, strength in zip(tracks.onset_time_s, tracks.onset_strength, strict=True)
+        ],
+    }
+    if frames:
+        found["frames"] = {"time": _column(tracks.frame_time_s)} | {
+            name: _column(getattr(tracks, name)) for name in _FRAME_TRACKS
+        }
+        found["pitches"] = {
+            "time": _column(tracks.pitch_time_s),
+            "pitch": [_rounded(hz) if hz > 0 else None for hz in tracks.pitch],
+            "confidence": _column(tracks.pitch_confidence),
+        }
+    return found
+
+
+def _write_csv(to: IO[str], found: Sequence[tuple[Path, Tracks]]) -> None:
+    writer = csv.writer(to, lineterminator="\n")
+    writer.writerow(["file", "time", *_FRAME_TRACKS, "pitch", "pitch_confidence", "onset_strength"])
+    for file, tracks in found:
+        writer.writerows([str(file), *row] for row in _rows(tracks))
+
+
+def _rows(tracks: Tracks) -> Iterator[list[Any]]:
+    """One row per spectral frame; its pitch is the nearest one, its onset the strongest that began within it."""
+    pitch_at = np.searchsorted(tracks.pitch_time_s, tracks.frame_time_s).clip(0, max(len(tracks.pitch) - 1, 0))
+    onset_at = np.searchsorted(tracks.frame_time_s, tracks.onset_time_s)
+    onsets: dict[int, float] = {}
+    for frame, strength in zip(onset_at.tolist(), tracks.onset_strength.tolist(), strict=True):
+        onsets[frame] = max(strength, onsets.get(frame, 0.0))
+    for frame, time_s in enumerate(tracks.frame_time_s):
+        pitch = tracks.pitch[pitch_at[frame]] if len(tracks.pitch) else 0.0
+        confidence = tracks.pitch_confidence[pitch_at[frame]] if len(tracks.pitch) else 0.0
+        yield [
+            f"{time_s:.4f}",
+            *(_rounded(getattr(tracks, name)[frame]) for name in _FRAME_TRACKS),
+            _rounded(pitch) if pitch > 0 else "",
+            _rounded(confidence),
+            _rounded(onsets[frame]) if frame in onsets else "",
+        ]
+
+
+def _draw(file: Path, samples: Any, tracks: Tracks, to: Path) -> None:
+    from fastring.cli.plot import plot_tracks
+
+    try:
+        to.parent.mkdir(parents=True, exist_ok=True)
+        plot_tracks(samples, tracks, title=file.name, path=to)
+    except (OSError, ValueError) as error:  # ValueError: a suffix that matplotlib does not know
+        fail(f"cannot write {to}: {error}")
+    err.print(f"wrote {to}", highlight=False)
+
+
+def _write(output: Path | None, write: Any) -> None:
+    if output is None:
+        write(sys.stdout)
+        return
+    try:
+        with output.open("w", encoding="utf-8", newline="") as to:
+            write(to)
+    except OSError as error:
+        fail(f"cannot write {output}: {error.strerror}")
+
+
+def _rounded(value: Any) -> float:
+    """To six significant digits: what float32 holds, and no more."""
+    return float(f"{float(value):.6g}")
+
+
+def _column(values: Any) -> list[float]:
+    return [_rounded(value) for value in values]
+
+
+def _decibels(amplitude: float) -> float | None:
+    return round(20 * float(np.log10(amplitude)), 2) if amplitude > 0 else None

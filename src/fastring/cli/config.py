@@ -1,0 +1,69 @@
+"""`fastring config`: the settings in force, and where each comes from."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from fastring.cli.terminal import Config, Set, out, told
+from fastring.config_sources import DEFAULT, LoadedSettings, load_settings
+
+__all__ = ["config"]
+
+
+def config(
+    file: Config = None,
+    assignments: Set = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_toml: Annotated[bool, typer.Option("--toml", help="Print a settings file with these values.")] = False,
+) -> None:
+    """Print the settings in force and where each comes from: default, file, environment or flag."""
+    with told():
+        loaded = load_settings(file=file, assignments=assignments or [])
+    if as_json:
+        typer.echo(json.dumps(_nested(loaded), indent=2))
+    elif as_toml:
+        typer.echo(_toml(loaded))
+    else:
+        out.print(_table(loaded))
+
+
+def _nested(loaded: LoadedSettings) -> dict[str, dict[str, Any]]:
+    nested: dict[str, dict[str, Any]] = {}
+    for field, value, source in loaded.rows():
+        nested.setdefault(field.section, {})[field.name] = {"value": value, "source": source}
+    return nested
+
+
+def _table(loaded: LoadedSettings) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column("setting", header_style="dim", no_wrap=True)
+    for column in ("value", "from", "what it is"):
+        table.add_column(column, header_style="dim", overflow="fold")
+    section = ""
+    for field, value, source in loaded.rows():
+        if field.section != section:
+            section = field.section
+            table.add_row(Text(f"[{section}]", "bold cyan"))
+        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
+        style = "dim" if source == DEFAULT else "bold green"
+        table.add_row(field.name, Text(shown, style), Text(source, style), Text(field.help, "dim"))
+    return table
+
+
+def _toml(loaded: LoadedSettings) -> str:
+    lines: list[str] = []
+    section = ""
+    for field, value, source in loaded.rows():
+        if field.section != section:
+            section = field.section
+            lines += ["", f"[{section}]"] if lines else [f"[{section}]"]
+        # A default stays a comment, so that the file says what was decided and later defaults still apply.
+        mark = "# " if source == DEFAULT or field.secret else ""
+        shown = list(value) if isinstance(value, tuple) else value
+        lines.append(f"{mark}{field.name} = {json.dumps(shown)}  # {field.help}")
+    return "\n".join(lines)

@@ -1,0 +1,40 @@
+"""`fastring serve`: the server, until it is told to stop."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fastring.cli.terminal import Config, EngineName, Model, Set, need, told
+from fastring.config_sources import load_settings
+
+__all__ = ["serve"]
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told otherwise.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to bind; 0 takes a free one.")] = None,
+    engine: EngineName = None,
+    model: Model = None,
+    file: Config = None,
+    assignments: Set = None,
+) -> None:
+    """Serve streams over WebSockets. Prints one line with its address when it is ready; Ctrl-C stops it."""
+    need("serve", "aiohttp")
+    from fastring.asr.engines import create_transcriber
+    from fastring.server.run import run_server
+
+    with told():
+        flags = {"server.host": host, "server.port": port, "asr.engine": engine, "asr.model": model}
+        settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
+        transcriber = create_transcriber(settings.asr)
+        try:
+            run_server(settings, transcriber, on_ready=_announce)
+        finally:
+            transcriber.close()
+
+
+def _announce(url: str) -> None:
+    # One line that scripts wait for, so it must not sit in a buffer.
+    print(f"fastring ready on {url}", flush=True)  # noqa: T201

@@ -1,0 +1,131 @@
+"""`fastring transcribe`: recordings to text, through the same path as live speech, as fast as the engine allows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import Progress, TextColumn
+
+from fastring.cli.terminal import Config, EngineName, Model, Set, err, fail, need, progress_bar, say, told
+from fastring.config import Settings
+from fastring.config_sources import load_settings
+from fastring.errors import FastringError
+from fastring.events import Failure, Final
+
+__all__ = ["segment", "transcribe"]
+
+SAMPLE_RATE = 16_000
+
+
+def transcribe(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print segments and words with times and confidence.")
+    ] = False,
+    engine: EngineName = None,
+    model: Model = None,
+    language: Annotated[str | None, typer.Option(help="Language code, for example en; else the model decides.")] = None,
+    file: Config = None,
+    assignments: Set = None,
+) -> None:
+    """Transcribe recordings: text on stdout, one line per utterance, progress on stderr."""
+    need("transcribe", "av", "soxr")
+    from fastring.asr.engines import create_transcriber
+    from fastring.asr.pool import TranscriberPool
+
+    for path in files:
+        if not path.is_file():  # before a model is loaded for nothing
+            fail(f"{path}: there is no such file")
+    with told():
+        flags = {"asr.engine": engine, "asr.model": model, "asr.language": language}
+        settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
+        with err.status("loading the model ...") if err.is_terminal else contextlib.nullcontext():
+            transcriber = create_transcriber(settings.asr)
+        pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s)
+        try:
+            reports = _transcribe_all(files, settings, pool, as_json=as_json)
+        finally:
+            pool.close()
+    if as_json:
+        typer.echo(json.dumps(reports[0] if len(reports) == 1 else reports, ensure_ascii=False))
+
+
+def segment(final: Final) -> dict[str, Any]:
+    """A final as JSON can hold it; times in seconds of the recording."""
+    return {
+        "start": final.start / SAMPLE_RATE,
+        "end": final.end / SAMPLE_RATE,
+        "text": final.text,
+        "confidence": final.confidence,
+        "words": [
+            {
+                "word": word.text,
+                "start": word.start / SAMPLE_RATE,
+                "end": word.end / SAMPLE_RATE,
+                "confidence": word.confidence,
+            }
+            for word in final.words
+        ],
+    }
+
+
+def _transcribe_all(files: list[Path], settings: Settings, pool: Any, *, as_json: bool) -> list[dict[str, Any]]:
+    reports = []
+    seconds = TextColumn("{task.completed:.0f} of {task.total:.0f} s")
+    with progress_bar(seconds) as progress:
+        for path in files:
+            finals = []
+            for final in _finals(path, settings, pool, progress):
+                finals.append(segment(final))
+                if not as_json:
+                    prefix = f"{path}: " if len(files) > 1 else ""
+                    say(f"{prefix}{final.text}")
+            text = " ".join(item["text"] for item in finals)
+            reports.append({"file": str(path), "text": text, "segments": finals})
+    return reports
+
+
+def _finals(path: Path, settings: Settings, pool: Any, progress: Progress) -> Iterator[Final]:
+    """The finals of one file that have text; an engine that fails ends the command, for text would be missing."""
+    from fastring.audio.files import stream_audio
+    from fastring.streams.transcription import transcribe as run
+
+    try:
+        audio = stream_audio(path, sample_rate=SAMPLE_RATE)
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+    task = progress.add_task(path.name, total=audio.duration_s)
+
+    def chunks() -> Iterator[Any]:
+        for chunk in audio:
+            yield chunk
+            progress.advance(task, len(chunk) / SAMPLE_RATE)
+
+    for event in run(chunks(), _session(path, settings, pool), pool):
+        if isinstance(event, Failure):
+            raise FastringError(f"{path}: {event.message}")
+        if isinstance(event, Final) and event.text:
+            yield event
+    progress.remove_task(task)
+
+
+def _session(path: Path, settings: Settings, pool: Any) -> Any:
+    from fastring.analysis.silero import SileroStream, silero_available
+    from fastring.session.voice import VoiceSession
+
+    wanted = settings.endpoint.vad
+    return VoiceSession(
+        path.name,
+        voice=settings.voice,
+        endpoint=settings.endpoint,
+        capabilities=pool.transcriber.capabilities,
+        vad=SileroStream() if wanted == "silero" or (wanted == "auto" and silero_available()) else None,
+        language=settings.asr.language,
+        interim=False,
+        max_jobs=settings.asr.max_queue,
+    )
