@@ -1,0 +1,141 @@
+"""The ring against the ways people buffer audio in Python: one write and one read of the same size, in turn.
+
+Every contestant must give back the audio it was given. Rivals: a deque of bytes, `queue.SimpleQueue`, a ring of NumPy
+slices. `COMPARISONS` are the goals; `pytest benchmarks/bench_ring.py` fails when one is missed.
+
+A deque copies the audio once (to bytes), a ring twice (in and out) unless it is read with `peek`. At 16384 samples
+(32 KiB) the copy is nearly all there is, so one copy against one copy leaves little to win.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from interleave import Comparison, Contestant
+
+from fastring import RingBuffer
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from pytest_benchmark.fixture import BenchmarkFixture
+
+SIZES = (320, 1024, 4096, 16384)
+CHUNKS_HELD = 8
+
+
+class NumpyRing:
+    """What one would write by hand: two slice copies in, two out."""
+
+    def __init__(self, capacity: int) -> None:
+        self.samples = np.zeros(capacity, np.int16)
+        self.write_at = self.read_at = 0
+
+    def write(self, audio: NDArray[np.int16]) -> None:
+        """Appends."""
+        capacity = len(self.samples)
+        at = self.write_at % capacity
+        first = min(len(audio), capacity - at)
+        self.samples[at : at + first] = audio[:first]
+        self.samples[: len(audio) - first] = audio[first:]
+        self.write_at += len(audio)
+
+    def read_into(self, out: NDArray[np.int16]) -> None:
+        """Takes as much as `out` holds."""
+        capacity = len(self.samples)
+        at = self.read_at % capacity
+        first = min(len(out), capacity - at)
+        out[:first] = self.samples[at : at + first]
+        out[first:] = self.samples[: len(out) - first]
+        self.read_at += len(out)
+
+
+def audio_of(n: int) -> NDArray[np.int16]:
+    return np.random.default_rng(n).integers(-32768, 32768, n).astype(np.int16)
+
+
+def contestants(n: int) -> list[Contestant]:
+    """A write of `n` int16 samples and a read of as many; the raw ways get bytes, as they would from a socket."""
+    audio = audio_of(n)
+
+    def ours(name: str, statement: str, answer: str, **more: Any) -> Contestant:
+        ring = RingBuffer(n * CHUNKS_HELD)
+        bound = {method: getattr(ring, method) for method in ("write", "read", "read_into", "peek", "commit")}
+        return Contestant(name, statement, answer, {**bound, "audio": audio, "n": n, **more})
+
+    def queue(name: str, put: Any, get: Any) -> Contestant:
+        names = {"put": put, "get": get, "audio": audio, "frombuffer": np.frombuffer, "int16": np.int16}
+        statement = "put(audio.tobytes()); frombuffer(get(), int16)"
+        return Contestant(name, statement, "(put(audio.tobytes()), frombuffer(get(), int16))[1]", names)
+
+    numpy_ring = NumpyRing(n * CHUNKS_HELD)
+    fifo: deque[bytes] = deque()
+    simple: SimpleQueue[bytes] = SimpleQueue()
+    out = np.empty(n, np.int16)
+    rival = {"write": numpy_ring.write, "read_into": numpy_ring.read_into, "audio": audio, "out": np.empty(n, np.int16)}
+    return [
+        ours("fastring read_into", "write(audio); read_into(out)", "(write(audio), read_into(out), out)[2]", out=out),
+        ours("fastring read", "write(audio); read(n)", "(write(audio), read(n))[1]"),
+        ours("fastring peek", "write(audio); peek(n); commit(n)", "(write(audio), peek(n), commit(n))[1]"),
+        queue("deque of bytes", fifo.append, fifo.popleft),
+        queue("SimpleQueue", simple.put, simple.get),
+        Contestant("NumPy ring", "write(audio); read_into(out)", "(write(audio), read_into(out), out)[2]", rival),
+    ]
+
+
+COMPARISONS = [
+    Comparison(f"ring write + {how}, {n} int16", contestants(n), f"fastring {how}", "deque of bytes", goal)
+    for n, how, goal in [
+        (320, "read_into", 2.5),
+        (1024, "read_into", 2.5),
+        (1024, "read", 1.6),
+        (4096, "read_into", 1.3),
+        (16384, "peek", 1.1),
+    ]
+]
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("which", range(6), ids=[c.name for c in contestants(1)])
+def test_write_and_read(benchmark: BenchmarkFixture, n: int, which: int) -> None:
+    contestant = contestants(n)[which]
+    benchmark.group = f"write + read {n} int16"
+    call = eval(f"lambda: ({contestant.statement.replace(';', ',')})", contestant.names)
+    benchmark(call)
+    np.testing.assert_array_equal(contestant.run(), audio_of(n))
+
+
+@pytest.mark.parametrize("comparison", COMPARISONS, ids=[c.title for c in COMPARISONS])
+def test_ratio(comparison: Comparison) -> None:
+    for contestant in comparison.contestants:
+        np.testing.assert_array_equal(contestant.run(), contestant.names["audio"])
+    ratio, figures = comparison.measure()
+    assert ratio >= comparison.goal, figures
+
+
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("operation", ["write", "read", "read_into", "peek + commit", "read_at", "stats"])
+def test_every_operation_is_below_a_millisecond(operation: str, n: int) -> None:
+    """The user's own limit, on single calls: the 99th percentile of 2000, so that one preemption does not decide."""
+    ring = RingBuffer(n * CHUNKS_HELD)
+    audio, out = audio_of(n), np.empty(n, np.int16)
+    calls: dict[str, Any] = {
+        "write": lambda: ring.write(audio),
+        "read": lambda: ring.read(n),
+        "read_into": lambda: ring.read_into(out),
+        "peek + commit": lambda: (ring.peek(n), ring.commit(n)),
+        "read_at": lambda: ring.read_at(ring.oldest_index, n),
+        "stats": ring.stats,
+    }
+    call, times = calls[operation], []
+    for _ in range(2000):
+        if operation != "write":
+            ring.write(audio)
+        begin = time.perf_counter_ns()
+        call()
+        times.append(time.perf_counter_ns() - begin)
+    assert np.percentile(times, 99) < 1e6
