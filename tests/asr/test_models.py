@@ -8,6 +8,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
+import huggingface_hub  # noqa: F401  # reads HF_HUB_OFFLINE once, when it is imported: before any test sets it
 import pytest
 
 from fastring.asr import models

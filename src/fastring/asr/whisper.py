@@ -12,11 +12,13 @@ import math
 import os
 import zlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from fastring.asr.cores import available_cores, divide_cores
+from fastring.asr.log_mel import LogMel
 from fastring.asr.models import resolve_model
 from fastring.asr.transcriber import Capabilities, Hypothesis, Job
 from fastring.asr.windows import quiet_cuts
@@ -71,7 +73,10 @@ class WhisperTranscriber:
         )
         path = resolve_model(settings.model)
         self._model: Any = _load_model(library, str(path), device, compute_type, workers, threads, settings)
-        self._library = library
+        extractor = self._model.feature_extractor
+        self._log_mel = LogMel(extractor.mel_filters, n_fft=extractor.n_fft, hop_length=extractor.hop_length)
+        # lru_cache locks; two threads may make the same one, which is harmless.
+        self._tokenizer = lru_cache(lambda language: library.tokenizer(self._model, language))
         self._multilingual = bool(self._model.model.is_multilingual)
         languages = tuple(self._model.supported_languages)
         if settings.language and self._multilingual and settings.language not in languages:
@@ -87,6 +92,7 @@ class WhisperTranscriber:
         self.threads = threads
         self.device = device
         self.compute_type = compute_type
+        self._try_out()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -116,6 +122,14 @@ class WhisperTranscriber:
     def close(self) -> None:
         """Free the weights."""
         self._model.model.unload_model()
+
+    def _try_out(self) -> None:
+        """Run once: the first run allocates, and a model that cannot run must not wait for the first client to say so."""
+        noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32) * 0.01
+        try:
+            self._hear([Job(0, "", 0, "partial", 0, noise)], "partial", self._settings.language)
+        except Exception as error:
+            raise ModelUnavailableError(f"The model {self._settings.model!r} does not run: {error}") from error
 
     def _language(self, job: Job) -> str:
         return (job.language or self._settings.language) if self._multilingual else "en"
@@ -152,17 +166,16 @@ class WhisperTranscriber:
 
     def _features(self, jobs: list[Job]) -> tuple[Any, list[int]]:
         """Log-mel features padded with zeros to 30 s, shape (jobs, mels, 3000), and how many frames are audio."""
-        mels = [self._model.feature_extractor(job.samples)[:, :-1] for job in jobs]
-        length = self._model.feature_extractor.nb_max_frames
-        features = np.zeros((len(mels), mels[0].shape[0], length), np.float32)
+        mels = [self._log_mel(job.samples) for job in jobs]
+        features = np.zeros((len(mels), mels[0].shape[0], self._model.feature_extractor.nb_max_frames), np.float32)
         for row, mel in zip(features, mels, strict=True):
-            row[:, : mel.shape[1]] = mel[:, :length]
-        return features, [min(mel.shape[1], length) for mel in mels]
+            row[:, : mel.shape[1]] = mel
+        return features, [mel.shape[1] for mel in mels]
 
     def _hear_encoded(
         self, jobs: list[Job], encoded: Any, n_frames: list[int], kind: str, language: str
     ) -> list[Hypothesis]:
-        tokenizer = self._library.tokenizer(self._model, language or "en")
+        tokenizer = self._tokenizer(language or "en")
         decoded = self._decode(encoded, tokenizer, max(n_frames), kind)
         aligned = self._align(encoded, tokenizer, n_frames, decoded)
         return [
@@ -180,7 +193,7 @@ class WhisperTranscriber:
             max_length=min(MAX_TOKENS, longest),
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=self._library.suppressed(tokenizer),
+            suppress_tokens=_no_speech_tokens(tokenizer),
             max_initial_timestamp_index=50,  # 1 s, as Whisper was trained
         )
         return [self._gated(result, tokenizer) for result in results]
@@ -238,6 +251,12 @@ def _pieces(rows: Iterable[dict[str, Any]]) -> list[Piece]:
     ]
 
 
+def _no_speech_tokens(tokenizer: Any) -> list[int]:
+    """Tokens that are no speech: symbols, and the control tokens a transcript never holds."""
+    control = (tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm)
+    return sorted({*tokenizer.non_speech_tokens, *(token for token in control if token is not None)})
+
+
 # --- the libraries ---------------------------------------------------------------------------------------------------
 
 
@@ -258,11 +277,6 @@ class _Library:
 
     def tokenizer(self, model: Any, language: str) -> Any:
         return self._tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
-
-    def suppressed(self, tokenizer: Any) -> list[int]:
-        """Tokens that are no speech: symbols, and the control tokens a transcript never holds."""
-        control = (tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm)
-        return sorted({*tokenizer.non_speech_tokens, *(token for token in control if token is not None)})
 
 
 def _load_library() -> _Library:
