@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastring._version import __version__
+from fastring.analysis.analyzer import Analyzer, Features, analyze_many
+from fastring.analysis.batch import Tracks, analyze
+from fastring.analysis.realtime import RealtimeAnalysisResult, RealtimeAudioAnalyzer
 from fastring.audio.headers import get_include
 from fastring.audio.pcm import float32_to_pcm16, pcm16_to_float32
 from fastring.audio.ring import LostRange, RingBuffer, RingReader, RingStats
@@ -15,14 +18,21 @@ if TYPE_CHECKING:
     from fastring.streams.processor import StreamingAudioProcessor
 
 __all__ = [
+    "Analyzer",
     "AudioBuffer",
     "AudioBufferManager",
+    "Features",
     "LostRange",
+    "RealtimeAnalysisResult",
+    "RealtimeAudioAnalyzer",
     "RingBuffer",
     "RingReader",
     "RingStats",
     "StreamingAudioProcessor",
+    "Tracks",
     "__version__",
+    "analyze",
+    "analyze_many",
     "float32_to_pcm16",
     "get_include",
     "pcm16_to_float32",

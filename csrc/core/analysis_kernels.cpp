@@ -1,0 +1,187 @@
+// Level, band and spectrum loops; their arithmetic does not depend on how a stream was cut into chunks.
+#include "analysis_kernels.hpp"
+
+#include "fft.hpp"
+#include "simd.hpp"
+
+namespace fastring::FASTRING_ISA {
+
+void rfft(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
+
+namespace {
+
+constexpr float kHalfband[kHalfbandTaps] = {0.315323958f,  -0.0969552798f,  0.0493229135f,  -0.0272375989f,
+                                            0.0147165436f, -0.00731501966f, 0.00311120554f, -0.000966721868f};
+
+// Below this (-300 dBFS) a sample counts as silence; it keeps subnormal numbers out of everything that follows.
+constexpr float kTiny = 1.0e-15f;
+
+void level(const float* in, float* out, int n, LevelSums* sums) {
+  F32x8 total = splat(0.0f);
+  F32x8 squares = splat(0.0f);
+  F32x8 peak = splat(0.0f);
+  I32x8 crossings{};
+  I32x8 non_finite{};
+  I32x8 before = {out[-1] < 0.0f ? -1 : 0, 0, 0, 0, 0, 0, 0, 0};
+  int i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const F32x8 raw = load(in + i);
+    const I32x8 magnitude_bits = float_to_bits(raw) & 0x7fffffff;
+    const I32x8 bad = magnitude_bits >= 0x7f800000;
+    const I32x8 keep = ~bad & (bits_to_float(magnitude_bits) >= splat(kTiny));
+    F32x8 x = bits_to_float(float_to_bits(raw) & keep);
+    x = min(max(x, splat(-kMaxAmplitude)), splat(kMaxAmplitude));
+    store(out + i, x);
+    total += x;
+    squares += x * x;
+    peak = max(peak, bits_to_float(float_to_bits(x) & 0x7fffffff));
+    non_finite -= bad;
+    const I32x8 negative = x < splat(0.0f);
+    const I32x8 shifted = FASTRING_SHUFFLE(before, negative, 0, 8, 9, 10, 11, 12, 13, 14);
+    crossings -= negative ^ shifted;
+    before = FASTRING_SHUFFLE(negative, negative, 7, 7, 7, 7, 7, 7, 7, 7);
+  }
+  sums->sum = sum(total);
+  sums->sum_of_squares = sum(squares);
+  sums->peak = 0.0f;
+  sums->crossings = 0;
+  sums->non_finite = 0;
+  for (int lane = 0; lane < 8; ++lane) {
+    sums->peak = peak[lane] > sums->peak ? peak[lane] : sums->peak;
+    sums->crossings += crossings[lane];
+    sums->non_finite += non_finite[lane];
+  }
+  bool was_negative = i > 0 ? out[i - 1] < 0.0f : out[-1] < 0.0f;
+  for (; i < n; ++i) {
+    float x = in[i];
+    if (!(__builtin_fabsf(x) <= 3.402823466e38f)) {
+      x = 0.0f;
+      ++sums->non_finite;
+    }
+    if (__builtin_fabsf(x) < kTiny) x = 0.0f;
+    x = x > kMaxAmplitude ? kMaxAmplitude : x < -kMaxAmplitude ? -kMaxAmplitude : x;
+    out[i] = x;
+    sums->sum += x;
+    sums->sum_of_squares += x * x;
+    const float magnitude = __builtin_fabsf(x);
+    sums->peak = magnitude > sums->peak ? magnitude : sums->peak;
+    const bool is_negative = x < 0.0f;
+    sums->crossings += is_negative != was_negative ? 1 : 0;
+    was_negative = is_negative;
+  }
+}
+
+void int16_to_float32(const std::int16_t* in, float* out, int n) {
+  for (int i = 0; i < n; ++i) out[i] = static_cast<float>(in[i]) * (1.0f / 32768.0f);
+}
+
+void halfband(const float* in, float* out, int n) {
+  for (int i = 0; i < n; i += 8) {
+    const float* centre = in + 2 * i;
+    F32x8 total = even_lanes(load(centre), load(centre + 8)) * 0.5f;
+    for (int tap = 0; tap < kHalfbandTaps; ++tap) {
+      const int reach = 2 * tap + 1;
+      const F32x8 left = even_lanes(load(centre - reach), load(centre - reach + 8));
+      const F32x8 right = even_lanes(load(centre + reach), load(centre + reach + 8));
+      total += (left + right) * kHalfband[tap];
+    }
+    store(out + i, total);
+  }
+}
+
+void power(const float* re, const float* im, float* out, int n) {
+  for (int i = 0; i < n; i += 8) {
+    const F32x8 a = load(re + i);
+    const F32x8 b = load(im + i);
+    store(out + i, a * a + b * b);
+  }
+}
+
+// The eight sums of eight vectors, in one vector.
+FASTRING_INLINE F32x8 sums_of(const F32x8* v) {
+  F32x8 pairs[4];
+  for (int i = 0; i < 4; ++i) {
+    const F32x8 low = FASTRING_SHUFFLE(v[2 * i], v[2 * i + 1], 0, 2, 8, 10, 4, 6, 12, 14);
+    const F32x8 high = FASTRING_SHUFFLE(v[2 * i], v[2 * i + 1], 1, 3, 9, 11, 5, 7, 13, 15);
+    pairs[i] = low + high;
+  }
+  F32x8 quads[2];
+  for (int i = 0; i < 2; ++i) {
+    const F32x8 low = FASTRING_SHUFFLE(pairs[2 * i], pairs[2 * i + 1], 0, 2, 8, 10, 4, 6, 12, 14);
+    const F32x8 high = FASTRING_SHUFFLE(pairs[2 * i], pairs[2 * i + 1], 1, 3, 9, 11, 5, 7, 13, 15);
+    quads[i] = low + high;
+  }
+  return low_halves(quads[0], quads[1]) + high_halves(quads[0], quads[1]);
+}
+
+void bands(const BandTable& table, const float* power_spectrum, float* out) {
+  for (int group = 0; group < table.groups; ++group) {
+    const std::int32_t* start = table.start + 8 * group;
+    const int width = 8 * table.vectors[group];
+    const float* weights = table.weights + table.offset[group];
+    F32x8 totals[8];
+    for (int band = 0; band < 8; ++band) {
+      const float* from = power_spectrum + start[band];
+      F32x8 total = load(from) * load(weights);
+      for (int i = 8; i < width; i += 8) total += load(from + i) * load(weights + i);
+      totals[band] = total;
+      weights += width;
+    }
+    store(out + 8 * group, sums_of(totals));
+  }
+}
+
+void compress(float* values, int n, float gain) {
+  for (int i = 0; i < n; i += 8) store(values + i, log2_approx(square_root(load(values + i)) * gain + 1.0f));
+}
+
+float superflux(const float* now, const float* before, int n) {
+  F32x8 total = splat(0.0f);
+  for (int i = 0; i < n; i += 8) {
+    const F32x8 reference = max(max(load(before + i - 1), load(before + i)), load(before + i + 1));
+    total += max(load(now + i) - reference, splat(0.0f));
+  }
+  return sum(total);
+}
+
+void spectrum_sums(const float* power_spectrum, float* magnitude, int n, float floor, SpectrumSums* sums) {
+  F32x8 total = splat(0.0f);
+  F32x8 weighted = splat(0.0f);
+  F32x8 rise = splat(0.0f);
+  F32x8 powers = splat(0.0f);
+  F32x8 logs = splat(0.0f);
+  F32x8 bin = {0, 1, 2, 3, 4, 5, 6, 7};
+  for (int i = 0; i < n; i += 8, bin += 8.0f) {
+    const F32x8 p = load(power_spectrum + i);
+    const F32x8 m = square_root(p);
+    rise += max(m - load(magnitude + i), splat(0.0f));
+    store(magnitude + i, m);
+    total += m;
+    weighted += m * bin;
+    powers += p;
+    logs += log2_approx(max(p, splat(floor)));
+  }
+  sums->magnitude = sum(total);
+  sums->weighted = sum(weighted);
+  sums->rise = sum(rise);
+  sums->power = sum(powers);
+  sums->log2_power = sum(logs);
+}
+
+float dot(const float* a, const float* b, int n) {
+  F32x8 total = splat(0.0f);
+  for (int i = 0; i < n; i += 8) total += load(a + i) * load(b + i);
+  return sum(total);
+}
+
+void multiply(const float* a, const float* b, float* out, int n) {
+  for (int i = 0; i < n; i += 8) store(out + i, load(a + i) * load(b + i));
+}
+
+}  // namespace
+
+extern const AnalysisKernels kAnalysisKernels;
+const AnalysisKernels kAnalysisKernels = {rfft,     level,     int16_to_float32, halfband, power,   bands,
+                                          compress, superflux, spectrum_sums,    dot,      multiply};
+
+}  // namespace fastring::FASTRING_ISA

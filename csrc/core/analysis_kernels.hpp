@@ -1,0 +1,70 @@
+// The loops of the analyzer that are compiled once per instruction set, behind one table of function pointers.
+#pragma once
+
+#include <cstdint>
+
+namespace fastring {
+
+struct FftTables;
+
+// Largest magnitude the analyzer works with. Larger finite samples are clipped to it, so that no power overflows.
+inline constexpr float kMaxAmplitude = 1.0e6f;
+
+// What one piece of one channel adds to the level measures.
+struct LevelSums {
+  float sum = 0.0f;
+  float sum_of_squares = 0.0f;
+  float peak = 0.0f;
+  std::int32_t crossings = 0;   // sign changes, with the sample before the piece
+  std::int32_t non_finite = 0;  // NaN or infinite samples, replaced by 0
+};
+
+// Triangular filters over a power spectrum, eight at a time. Band b reads power[start[b]...] and has
+// 8 * vectors[b / 8] weights, zero-padded, at weights + offset[b / 8] + (b % 8) * 8 * vectors[b / 8].
+struct BandTable {
+  int groups;  // of eight bands
+  const std::int32_t* start;
+  const std::int32_t* vectors;
+  const std::int32_t* offset;
+  const float* weights;
+};
+
+struct SpectrumSums {
+  float magnitude = 0.0f;
+  float weighted = 0.0f;  // sum of bin number times magnitude
+  float rise = 0.0f;      // sum of positive magnitude differences
+  float power = 0.0f;
+  float log2_power = 0.0f;
+};
+
+// Counts called n are multiples of 8 unless said otherwise; buffers never alias unless said otherwise.
+struct AnalysisKernels {
+  void (*rfft)(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
+  // out[i] = in[i] with NaN and infinity made 0 and the rest clipped to kMaxAmplitude; out[-1] is the sample before.
+  // Any n. out may be in.
+  void (*level)(const float* in, float* out, int n, LevelSums* sums);
+  void (*int16_to_float32)(const std::int16_t* in, float* out, int n);  // in / 32768; any n
+  // out[i] = halfband FIR of in around in[2 i]; reads in[2 i - 15 .. 2 i + 15 (+ 16 of slack)]. n counts outputs.
+  void (*halfband)(const float* in, float* out, int n);
+  void (*power)(const float* re, const float* im, float* power, int n);
+  void (*bands)(const BandTable& table, const float* power, float* bands);
+  // bands[i] = log2(1 + gain sqrt(bands[i])), in place.
+  void (*compress)(float* bands, int n, float gain);
+  // sum of max(0, now[i] - max(before[i - 1], before[i], before[i + 1])); before has a readable value on both sides.
+  float (*superflux)(const float* now, const float* before, int n);
+  // magnitude[i] = sqrt(power[i]); previous magnitudes are read from, and replaced in, magnitude. log2 of
+  // max(power[i], floor).
+  void (*spectrum_sums)(const float* power, float* magnitude, int n, float floor, SpectrumSums* sums);
+  float (*dot)(const float* a, const float* b, int n);
+  void (*multiply)(const float* a, const float* b, float* out, int n);
+};
+
+// The table for active_isa().
+[[nodiscard]] const AnalysisKernels& analysis_kernels() noexcept;
+
+// Coefficients of the halfband FIR on the odd taps 1, 3, .. 15; the centre is 0.5 and the even taps are 0.
+// Kaiser window, beta 5.65 (60 dB, Kaiser 1974), 31 taps: passes 0.19 and stops from 0.31 of the input rate.
+inline constexpr int kHalfbandReach = 15;
+inline constexpr int kHalfbandTaps = 8;
+
+}  // namespace fastring

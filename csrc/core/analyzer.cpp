@@ -1,0 +1,299 @@
+#include "analyzer.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+
+#include "analysis_kernels.hpp"
+#include "denormals.hpp"
+#include "error.hpp"
+#include "scratch.hpp"
+#include "settings_check.hpp"
+
+namespace fastring {
+namespace {
+
+// Onsets, pitch and tempo are computed at 16 to 32 kHz: higher input rates are halved until they fit.
+constexpr double kMinAnalysisRate_hz = 16000.0;
+// Pitch is computed at 8 to 16 kHz: its harmonics above 4 kHz carry noise more than period.
+constexpr double kMinPitchRate_hz = 8000.0;
+constexpr int kStageDelay = 16;  // input samples, of one halving
+
+class BusyGuard {
+ public:
+  explicit BusyGuard(std::atomic<bool>& busy) : busy_(busy) {
+    if (busy_.exchange(true, std::memory_order_acquire)) {
+      throw Error(ErrorCode::kBusy, "two threads are in one Analyzer; give each stream its own");
+    }
+  }
+  ~BusyGuard() { busy_.store(false, std::memory_order_release); }
+  BusyGuard(const BusyGuard&) = delete;
+  BusyGuard& operator=(const BusyGuard&) = delete;
+
+ private:
+  std::atomic<bool>& busy_;
+};
+
+int to_samples(double ms, double rate) {
+  return std::max(1, static_cast<int>(std::lround(ms * rate / 1000.0)));
+}
+
+}  // namespace
+
+Analyzer::Analyzer(double sample_rate, int channels, const AnalyzerSettings& s)
+    : sample_rate_(sample_rate), channels_(channels) {
+  check_stream(sample_rate, channels);
+  check_settings(s);
+  stages_ = 0;
+  analysis_rate_ = sample_rate;
+  while (analysis_rate_ >= 2.0 * kMinAnalysisRate_hz) {
+    analysis_rate_ /= 2.0;
+    ++stages_;
+  }
+  halve_for_pitch_ = analysis_rate_ >= 2.0 * kMinPitchRate_hz;
+  hop_ = to_samples(s.hop_ms, analysis_rate_);
+  if (halve_for_pitch_) hop_ = (hop_ + 1) / 2 * 2;
+  block_ = hop_ << stages_;
+  const double hop_ms = 1000.0 * hop_ / analysis_rate_;
+  spectrum_every_ = s.spectrum_every_hops;
+  pitch_every_ = s.pitch_every_hops;
+  const int pitch_shift = stages_ + (halve_for_pitch_ ? 1 : 0);
+  const double pitch_rate = sample_rate / (1 << pitch_shift);
+  const int pitch_hop = pitch_every_ * block_ >> pitch_shift;
+  const int pitch_window = to_samples(s.pitch_window_ms, pitch_rate);
+  onset_offset_ = static_cast<int>(std::lround(s.onset_offset_ms * sample_rate / 1000.0));
+  pitch_start_ = pitch_window << pitch_shift;
+  pitch_latency_ = kStageDelay * ((1 << pitch_shift) - 1) + s.pitch_lag_frames * pitch_every_ * block_ +
+                   (pitch_window << pitch_shift) / 2;
+
+  spectrum_.emplace(sample_rate, to_samples(s.spectrum_window_ms, sample_rate), s.rolloff_fraction);
+  novelty_.emplace(analysis_rate_, to_samples(s.onset_window_ms, analysis_rate_), s);
+  picker_.emplace(hop_ms, s);
+  pitch_.emplace(pitch_rate, pitch_window, pitch_hop, s);
+  tempo_.emplace(1000.0 / hop_ms, s);
+
+  const int pitch_keep = pitch_->history_samples();
+  const int analysis_keep = std::max(novelty_->fft_size(), halve_for_pitch_ ? hop_ + kStageHistory : pitch_keep);
+  const int step = spectrum_every_ * block_;
+  int keep = std::max({spectrum_->fft_size(), block_ + kStageHistory, step + 8});
+  if (stages_ == 0) keep = std::max(keep, analysis_keep);
+  const auto slack = [](int kept, int unit) { return unit * std::max(1, kept / 2 / unit); };
+  mono_ = SlidingBuffer(keep, slack(keep, block_), 48);
+  if (stages_ > 0) analysis_ = SlidingBuffer(analysis_keep, slack(analysis_keep, hop_), 48);
+  if (halve_for_pitch_) pitch_signal_ = SlidingBuffer(pitch_keep, slack(pitch_keep, hop_ / 2), 8);
+
+  const auto block = static_cast<std::size_t>(block_);
+  scratch_floats_ = std::max({spectrum_->scratch_floats(), novelty_->scratch_floats(), pitch_->scratch_floats(),
+                              tempo_->scratch_floats(), 2 * block + 512, static_cast<std::size_t>(step) + 64});
+  channel_states_.resize(static_cast<std::size_t>(channels));
+  channel_levels_.resize(static_cast<std::size_t>(channels));
+}
+
+void Analyzer::reset() {
+  const BusyGuard guard(busy_);
+  spectrum_->reset();
+  novelty_->reset();
+  picker_->reset();
+  pitch_->reset();
+  tempo_->reset();
+  mono_.clear();
+  analysis_.clear();
+  pitch_signal_.clear();
+  for (auto& history : stage_history_) history.fill(0.0f);
+  std::fill(channel_states_.begin(), channel_states_.end(), ChannelState{});
+  std::fill(channel_levels_.begin(), channel_levels_.end(), ChannelLevel{});
+  pushed_ = 0;
+  non_finite_ = 0;
+  blocks_ = 0;
+  fill_ = 0;
+  last_spectrum_ = {};
+  last_pitch_ = {};
+  last_tempo_ = {};
+}
+
+ChunkLevel Analyzer::push(const float* samples, std::size_t frames, AnalyzerSink& sink) {
+  return push_any(samples, frames, sink);
+}
+
+ChunkLevel Analyzer::push(const std::int16_t* samples, std::size_t frames, AnalyzerSink& sink) {
+  return push_any(samples, frames, sink);
+}
+
+template <class Sample>
+ChunkLevel Analyzer::push_any(const Sample* samples, std::size_t frames, AnalyzerSink& sink) {
+  const BusyGuard guard(busy_);
+  float* scratch = thread_scratch(scratch_floats_);
+  const FlushDenormals flush;
+  chunk_non_finite_ = 0;
+  for (ChannelState& state : channel_states_) state = {0.0, 0.0, 0.0f, 0, state.last};
+  for (std::size_t done = 0; done < frames;) {
+    const auto piece = static_cast<int>(std::min<std::size_t>(frames - done, static_cast<std::size_t>(block_ - fill_)));
+    float* out = fill_ == 0 ? mono_.reserve(block_) : mono_.reserve(0);
+    ingest(samples + done * static_cast<std::size_t>(channels_), piece, out, scratch);
+    mono_.commit(piece);
+    done += static_cast<std::size_t>(piece);
+    pushed_ += piece;
+    fill_ += piece;
+    if (fill_ == block_) {
+      fill_ = 0;
+      process_block(sink, scratch);
+    }
+  }
+  return summarize(frames);
+}
+
+void Analyzer::ingest(const float* samples, int frames, float* out, float* scratch) noexcept {
+  if (channels_ == 1) {
+    measure(channel_states_[0], samples, out, frames);
+    return;
+  }
+  const float share = 1.0f / static_cast<float>(channels_);
+  float* channel = scratch + 8;
+  for (int c = 0; c < channels_; ++c) {
+    ChannelState& state = channel_states_[static_cast<std::size_t>(c)];
+    for (int i = 0; i < frames; ++i) channel[i] = samples[static_cast<std::ptrdiff_t>(i) * channels_ + c];
+    channel[-1] = state.last;
+    measure(state, channel, channel, frames);
+    if (c == 0) {
+      for (int i = 0; i < frames; ++i) out[i] = channel[i] * share;
+    } else {
+      for (int i = 0; i < frames; ++i) out[i] += channel[i] * share;
+    }
+  }
+}
+
+void Analyzer::ingest(const std::int16_t* samples, int frames, float* out, float* scratch) noexcept {
+  if (channels_ == 1) {
+    analysis_kernels().int16_to_float32(samples, out, frames);
+    measure(channel_states_[0], out, out, frames);
+    return;
+  }
+  const float share = 1.0f / static_cast<float>(channels_);
+  float* channel = scratch + 8;
+  for (int c = 0; c < channels_; ++c) {
+    ChannelState& state = channel_states_[static_cast<std::size_t>(c)];
+    for (int i = 0; i < frames; ++i) {
+      channel[i] = static_cast<float>(samples[static_cast<std::ptrdiff_t>(i) * channels_ + c]) * (1.0f / 32768.0f);
+    }
+    channel[-1] = state.last;
+    measure(state, channel, channel, frames);
+    if (c == 0) {
+      for (int i = 0; i < frames; ++i) out[i] = channel[i] * share;
+    } else {
+      for (int i = 0; i < frames; ++i) out[i] += channel[i] * share;
+    }
+  }
+}
+
+void Analyzer::measure(ChannelState& state, const float* in, float* out, int frames) noexcept {
+  LevelSums sums;
+  analysis_kernels().level(in, out, frames, &sums);
+  // The very first sample of a stream has nothing before it to differ from.
+  if (pushed_ == 0 && out[0] < 0.0f) --sums.crossings;
+  state.sum += static_cast<double>(sums.sum);
+  state.sum_of_squares += static_cast<double>(sums.sum_of_squares);
+  state.peak = std::max(state.peak, sums.peak);
+  state.crossings += sums.crossings;
+  state.last = out[frames - 1];
+  chunk_non_finite_ += sums.non_finite;
+}
+
+ChunkLevel Analyzer::summarize(std::size_t frames) noexcept {
+  ChunkLevel level;
+  level.non_finite = chunk_non_finite_;
+  non_finite_ += chunk_non_finite_;
+  double sum = 0.0;
+  double squares = 0.0;
+  std::int64_t crossings = 0;
+  const double n = frames > 0 ? static_cast<double>(frames) : 1.0;
+  for (std::size_t c = 0; c < channel_states_.size(); ++c) {
+    const ChannelState& state = channel_states_[c];
+    channel_levels_[c] = {static_cast<float>(std::sqrt(state.sum_of_squares / n)), state.peak,
+                          static_cast<float>(state.sum / n), static_cast<float>(double(state.crossings) / n)};
+    sum += state.sum;
+    squares += state.sum_of_squares;
+    crossings += state.crossings;
+    level.peak = std::max(level.peak, state.peak);
+  }
+  const auto channels = static_cast<double>(channels_);
+  level.energy = static_cast<float>(squares / channels);
+  level.rms = static_cast<float>(std::sqrt(squares / channels / n));
+  level.dc_offset = static_cast<float>(sum / channels / n);
+  level.zero_crossing_rate = static_cast<float>(static_cast<double>(crossings) / channels / n);
+  return level;
+}
+
+const float* Analyzer::decimate(float* scratch) noexcept {
+  if (stages_ == 0) return mono_.end();
+  const AnalysisKernels& kernels = analysis_kernels();
+  // The block ends at the newest sample; a stage's last output needs the 16 before it and the 15 after it.
+  const float* in = mono_.end() - block_;
+  int n = block_ / 2;
+  float* spare = scratch;
+  for (int stage = 0; stage < stages_; ++stage, n /= 2) {
+    const bool last = stage + 1 == stages_;
+    float* out = last ? analysis_.reserve(hop_) : spare + kStageHistory;
+    kernels.halfband(in - kStageDelay, out, n);
+    if (last) break;
+    auto& history = stage_history_[static_cast<std::size_t>(stage)];
+    std::copy(history.begin(), history.end(), out - kStageHistory);
+    std::copy(out + n - kStageHistory, out + n, history.begin());
+    in = out;
+    spare = out + n + 48;
+  }
+  analysis_.commit(hop_);
+  return analysis_.end();
+}
+
+const float* Analyzer::decimate_for_pitch(const float* end) noexcept {
+  if (!halve_for_pitch_) return end;
+  analysis_kernels().halfband(end - hop_ - kStageDelay, pitch_signal_.reserve(hop_ / 2), hop_ / 2);
+  pitch_signal_.commit(hop_ / 2);
+  return pitch_signal_.end();
+}
+
+void Analyzer::process_onset(const float* end, AnalyzerSink& sink, float* scratch) noexcept {
+  const float novelty = novelty_->process(end - novelty_->fft_size(), scratch);
+  sink.on_novelty(pushed_, novelty);
+  const float strength = picker_->push(novelty);
+  if (strength > 0.0f) {
+    const SampleIndex back = onset_offset_ + static_cast<SampleIndex>(picker_->lookahead()) * block_;
+    sink.on_onset({std::max<SampleIndex>(0, pushed_ - back), pushed_, strength});
+  }
+  TempoEstimate estimate;
+  if (tempo_->push(novelty, scratch, estimate)) {
+    estimate.sample_index = pushed_;
+    last_tempo_ = estimate;
+    sink.on_tempo(estimate);
+  }
+}
+
+void Analyzer::process_block(AnalyzerSink& sink, float* scratch) noexcept {
+  ++blocks_;
+  const float* end = decimate(scratch);
+  process_onset(end, sink, scratch);
+  const float* pitch_end = decimate_for_pitch(end);
+  if (blocks_ % pitch_every_ == 0 && pushed_ >= pitch_start_) {
+    PitchFrame frame;
+    if (pitch_->process(pitch_end, scratch, frame)) {
+      frame.centre_index = std::max<SampleIndex>(0, pushed_ - pitch_latency_);
+      last_pitch_ = frame;
+      sink.on_pitch(frame);
+    }
+  }
+  if (blocks_ % spectrum_every_ == 0) {
+    last_spectrum_ = spectrum_->process(mono_.end() - spectrum_->fft_size(), scratch);
+    last_spectrum_.end_index = pushed_;
+    const int n = spectrum_every_ * block_;
+    LevelSums sums;
+    scratch[7] = mono_.end()[-n - 1];
+    analysis_kernels().level(mono_.end() - n, scratch + 8, n, &sums);
+    last_spectrum_.rms = std::sqrt(sums.sum_of_squares / static_cast<float>(n));
+    last_spectrum_.peak = sums.peak;
+    last_spectrum_.zero_crossing_rate = static_cast<float>(sums.crossings) / static_cast<float>(n);
+    sink.on_spectrum(last_spectrum_);
+  }
+}
+
+}  // namespace fastring

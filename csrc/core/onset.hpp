@@ -1,0 +1,86 @@
+// Onset detection: SuperFlux novelty and a causal peak picker.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "analysis_kernels.hpp"
+#include "analyzer_settings.hpp"
+#include "fft.hpp"
+#include "types.hpp"
+
+namespace fastring {
+
+struct OnsetEvent {
+  SampleIndex sample_index = 0;  // estimated start of the onset
+  SampleIndex report_index = 0;  // samples consumed when it was reported
+  float strength = 0.0f;         // novelty above the threshold, per band in octaves of magnitude
+};
+
+// How much louder each band got: Böck & Widmer, "Maximum filter vibrato suppression for onset detection", DAFx 2013.
+// One owner at a time; does not allocate after construction.
+class OnsetNovelty {
+ public:
+  OnsetNovelty(double sample_rate, int window_samples, const AnalyzerSettings& settings);
+
+  [[nodiscard]] int fft_size() const noexcept { return shared_->plan->n(); }
+  [[nodiscard]] std::size_t scratch_floats() const noexcept;
+  // Mean rise per band, in octaves of compressed magnitude, since the frame onset_lag_hops ago. fft_size() samples of
+  // frame are readable.
+  [[nodiscard]] float process(const float* frame, float* scratch) noexcept;
+  void reset() noexcept;
+
+ private:
+  struct Shared {
+    const RealFftPlan* plan;
+    std::vector<float> window;
+    std::vector<std::int32_t> start, vectors, offset;
+    std::vector<float> weights;
+    int bands = 0;
+    [[nodiscard]] BandTable table() const noexcept {
+      return {static_cast<int>(vectors.size()), start.data(), vectors.data(), offset.data(), weights.data()};
+    }
+  };
+  static Shared make_tables(double sample_rate, int window_samples, const AnalyzerSettings& settings);
+
+  std::shared_ptr<const Shared> shared_;
+  float gain_;
+  int lag_;
+  int stride_;  // floats per kept frame of bands
+  int next_ = 0;
+  int seen_ = 0;
+  std::vector<float> history_;  // the last lag_ frames of bands, each with a border on both sides
+};
+
+// Reports a frame whose novelty stands out from its past: after Böck, Krebs & Schedl, "Evaluating the online
+// capabilities of onset detection methods", ISMIR 2012. Times are in frames. Does not allocate after construction.
+class OnsetPicker {
+ public:
+  OnsetPicker(double hop_ms, const AnalyzerSettings& settings);
+
+  // Strength if the frame lookahead() frames ago was an onset, else 0. Push one value per frame.
+  [[nodiscard]] float push(float novelty) noexcept;
+  [[nodiscard]] int lookahead() const noexcept { return lookahead_; }
+  void reset() noexcept;
+
+ private:
+  static constexpr int kRing = 128;
+  [[nodiscard]] float at(std::int64_t frame) const noexcept { return ring_[static_cast<std::size_t>(frame) % kRing]; }
+
+  float threshold_;
+  float ratio_;
+  float slow_ratio_;
+  float slow_step_;
+  float slow_mean_ = 0.0f;
+  int mean_frames_;
+  int max_frames_;
+  int min_interval_;
+  int lookahead_;
+  std::int64_t frame_ = 0;
+  std::int64_t last_onset_ = -1'000'000;
+  std::array<float, kRing> ring_{};
+};
+
+}  // namespace fastring

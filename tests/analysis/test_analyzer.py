@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import inspect
+import math
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import fastring
+from fastring import Analyzer, analyze_many
+from fastring.errors import AudioFormatError, BusyError
+
+RATES = [8000, 11025, 16000, 22050, 32000, 44100, 48000, 96000, 192000]
+
+
+def tone(hz: float, sample_rate: float, seconds: float, level: float = 0.3) -> np.ndarray:
+    t = np.arange(int(sample_rate * seconds)) / sample_rate
+    return (level * np.sin(2 * np.pi * hz * t)).astype(np.float32)
+
+
+def noise(n: int, level: float = 0.1, seed: int = 1) -> np.ndarray:
+    return (level * np.random.default_rng(seed).standard_normal(n)).astype(np.float32)
+
+
+def metronome(bpm: float, sample_rate: float, seconds: float, click_hz: float = 1500) -> np.ndarray:
+    x = np.zeros(int(sample_rate * seconds), np.float32)
+    t = np.arange(int(0.03 * sample_rate)) / sample_rate
+    click = (0.8 * np.exp(-t * 120) * np.sin(2 * np.pi * click_hz * t)).astype(np.float32)
+    for k in range(int(seconds * bpm / 60) + 1):
+        start = round(k * 60 / bpm * sample_rate)
+        room = min(len(click), len(x) - start)
+        if room > 0:
+            x[start : start + room] += click[:room]
+    return x
+
+
+def joined(analyzer: Analyzer, chunks: list[np.ndarray]) -> dict[str, np.ndarray]:
+    parts = [analyzer.push_tracks(c) for c in chunks]
+    return {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
+
+
+def assert_same(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
+    for key in a:
+        np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+def cut(x: np.ndarray, lengths: list[int]) -> list[np.ndarray]:
+    chunks, at, i = [], 0, 0
+    while at < len(x):
+        chunks.append(x[at : at + lengths[i % len(lengths)]])
+        at += lengths[i % len(lengths)]
+        i += 1
+    return chunks
+
+
+# --- any cut gives the same ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 64, 160, 441, 512, 1024, 4096])
+@pytest.mark.parametrize("sample_rate", [8000, 44100])
+def test_chunk_length_changes_nothing(chunk: int, sample_rate: int) -> None:
+    x = metronome(132, sample_rate, 3.0) + tone(311, sample_rate, 3.0, 0.1) + noise(sample_rate * 3, 0.003)
+    whole = Analyzer(sample_rate).push_tracks(x)
+    assert len(whole["onset_sample_index"]) > 4
+    assert_same(whole, joined(Analyzer(sample_rate), cut(x, [chunk])))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 5000), min_size=1, max_size=20),
+    sample_rate=st.sampled_from(RATES),
+    channels=st.integers(1, 3),
+    as_int16=st.booleans(),
+)
+def test_random_cuts_change_nothing(lengths: list[int], sample_rate: int, channels: int, as_int16: bool) -> None:
+    n = int(0.7 * sample_rate)
+    x = np.stack([metronome(150 + c, sample_rate, 0.7) + noise(n, 0.01, c) for c in range(channels)], 1)
+    x = (x * 32000).astype(np.int16) if as_int16 else x
+    x = np.ascontiguousarray(x[:, 0] if channels == 1 else x)
+    whole = Analyzer(sample_rate, channels).push_tracks(x)
+    assert_same(whole, joined(Analyzer(sample_rate, channels), cut(x, lengths)))
+
+
+def test_reset_is_a_new_stream() -> None:
+    x = metronome(100, 16000, 2.5)
+    analyzer = Analyzer(16000)
+    first = analyzer.push_tracks(x)
+    analyzer.push(noise(5000))
+    analyzer.reset()
+    assert analyzer.samples_pushed == 0
+    assert_same(first, analyzer.push_tracks(x))
+
+
+# --- against plain NumPy ------------------------------------------------------------------------------------------
+
+
+def zero_crossing_rate(x: np.ndarray) -> float:
+    negative = x < 0
+    return float(np.count_nonzero(negative[1:] != negative[:-1])) / len(x)
+
+
+@pytest.mark.parametrize("n", [1, 7, 320, 1024, 4096])
+@pytest.mark.parametrize("dtype", [np.float32, np.int16])
+def test_levels_equal_numpy(n: int, dtype: type) -> None:
+    x = noise(n, 0.2, seed=n)
+    x = (x * 32768).astype(np.int16) if dtype is np.int16 else x
+    f = Analyzer(44100).push(x)
+    y = x.astype(np.float64) / (32768 if dtype is np.int16 else 1)
+    assert f.rms == pytest.approx(np.sqrt(np.mean(y**2)), rel=1e-5)
+    assert f.energy == pytest.approx(np.sum(y**2), rel=1e-5)
+    assert f.peak == pytest.approx(np.max(np.abs(y)), rel=1e-6)
+    assert f.dc_offset == pytest.approx(np.mean(y), rel=1e-4, abs=1e-7)
+    assert f.zero_crossing_rate == pytest.approx(zero_crossing_rate(y), abs=1e-7)
+
+
+def test_crossings_at_the_seam_are_counted() -> None:
+    x = noise(4000)
+    analyzer = Analyzer(16000)
+    counted = sum(round(analyzer.push(c).zero_crossing_rate * len(c)) for c in cut(x, [1, 17, 64]))
+    assert counted == round(zero_crossing_rate(x) * len(x))
+
+
+@pytest.mark.parametrize(("samples", "rate"), [([0, 1, 0, -1], 0.25), ([0, 1, 0, -1, 0], 0.4), ([-1, -1, -1], 0.0)])
+def test_zero_counts_as_positive(samples: list[float], rate: float) -> None:
+    assert Analyzer(16000).push(np.array(samples, np.float32)).zero_crossing_rate == pytest.approx(rate)
+
+
+def test_channels_have_their_own_levels() -> None:
+    left, right = noise(1000, 0.5, 1), noise(1000, 0.1, 2)
+    analyzer = Analyzer(44100, 2)
+    f = analyzer.push(np.stack([left, right], 1))
+    flat = Analyzer(44100, 2)
+    assert flat.push(np.stack([left, right], 1).ravel()).rms == f.rms
+    (rms_l, peak_l, _, zcr_l), (rms_r, peak_r, _, _) = analyzer.channel_levels()
+    assert rms_l == pytest.approx(np.sqrt(np.mean(left**2)), rel=1e-5)
+    assert rms_r == pytest.approx(np.sqrt(np.mean(right**2)), rel=1e-5)
+    assert (peak_l, peak_r) == pytest.approx((np.abs(left).max(), np.abs(right).max()))
+    assert zcr_l == pytest.approx(zero_crossing_rate(left))
+    assert f.rms == pytest.approx(np.sqrt((rms_l**2 + rms_r**2) / 2), rel=1e-5)
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+def test_spectrum_equals_numpy(sample_rate: int) -> None:
+    x = noise(sample_rate // 2) + tone(sample_rate / 9, sample_rate, 0.5)[: sample_rate // 2]
+    t = Analyzer(sample_rate).push_tracks(x)
+    window = round(21.34e-3 * sample_rate)
+    n = 64
+    while n < window:
+        n *= 2
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
+    hz = np.fft.rfftfreq(n, 1 / sample_rate)
+    before = None
+    for i, end in enumerate(t["spectrum_end_index"]):
+        if end < n:
+            continue
+        magnitude = np.abs(np.fft.rfft(x[end - window : end] * hann, n)) * 4 / window
+        power = np.maximum(magnitude**2, 1e-10)
+        assert t["spectral_centroid"][i] == pytest.approx(np.sum(hz * magnitude) / np.sum(magnitude), rel=1e-4)
+        rolloff = hz[np.searchsorted(np.cumsum(magnitude), 0.85 * magnitude.sum())]
+        assert t["spectral_rolloff"][i] == pytest.approx(rolloff, abs=1.01 * sample_rate / n)
+        assert t["spectral_flatness"][i] == pytest.approx(np.exp(np.mean(np.log(power))) / np.mean(power), rel=1e-3)
+        if before is not None:
+            assert t["spectral_flux"][i] == pytest.approx(np.sum(np.maximum(0, magnitude - before)), rel=1e-3)
+        before = magnitude
+    assert before is not None
+
+
+# --- known truth --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("hz", [55.0, 110.0, 440.0, 987.77, 1900.0])
+def test_pitch_of_a_tone(sample_rate: int, hz: float) -> None:
+    t = Analyzer(sample_rate).push_tracks(tone(hz, sample_rate, 0.6))
+    assert len(t["pitch"]) > 40
+    cents = 1200 * np.log2(np.maximum(t["pitch"], 1e-3) / hz)
+    assert np.median(np.abs(cents)) < 3
+    assert np.mean(np.abs(cents) < 20) > 0.95
+    assert t["pitch_confidence"].max() <= 1.0
+
+
+def test_a_sweep_is_followed_at_the_right_time() -> None:
+    sample_rate, seconds = 44100, 3.0
+    time = np.arange(int(sample_rate * seconds)) / sample_rate
+    f0 = 100 * 2 ** (time * 1.2)
+    phase = 2 * np.pi * np.cumsum(f0) / sample_rate
+    x = sum(np.sin(k * phase) / k for k in range(1, 6)).astype(np.float32) * np.float32(0.2)
+    t = Analyzer(sample_rate).push_tracks(x)
+    truth = f0[t["pitch_centre_index"]]
+    assert np.median(np.abs(1200 * np.log2(np.maximum(t["pitch"], 1) / truth))) < 5
+
+
+@pytest.mark.parametrize(
+    "x", [np.zeros(64000, np.float32), noise(64000), np.full(64000, 0.5, np.float32)], ids=["silence", "noise", "dc"]
+)
+def test_nothing_is_invented(x: np.ndarray) -> None:
+    t = Analyzer(16000).push_tracks(x)
+    assert np.mean(t["pitch"] > 0) < 0.05
+    assert np.count_nonzero(t["tempo"]) == 0
+    assert len(t["onset_sample_index"]) <= 12  # noise is made of small events; the stream itself starts with one
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+def test_one_onset_for_one_click(sample_rate: int) -> None:
+    seconds = 6.0
+    x = metronome(100, sample_rate, seconds) + noise(int(sample_rate * seconds), 0.0003)
+    truth = np.arange(0, seconds - 0.05, 0.6)
+    t = Analyzer(sample_rate).push_tracks(x)
+    found = t["onset_sample_index"] / sample_rate
+    reported = t["onset_report_index"] / sample_rate
+    assert len(found) == len(truth)
+    assert np.abs(found - truth).max() < 0.015
+    assert (reported - truth).max() < 0.03
+    assert (t["onset_strength"] > 0).all()
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("bpm", [75, 120, 150])
+def test_tempo_of_a_metronome(sample_rate: int, bpm: float) -> None:
+    t = Analyzer(sample_rate).push_tracks(metronome(bpm, sample_rate, 9.0))
+    assert t["tempo"][-1] == pytest.approx(bpm, rel=0.01)
+    first = t["tempo_sample_index"][0] / sample_rate
+    assert first <= 2.05
+    assert np.diff(t["tempo_sample_index"]).max() / sample_rate <= 2.0
+    assert (t["tempo"] <= 240).all()
+    assert 0 < t["tempo_confidence"][-1] <= 1
+
+
+# --- hostile input ------------------------------------------------------------------------------------------------
+
+
+FIELDS = [name for name in dir(fastring.Features) if not name.startswith("_")]
+
+
+def assert_finite(f: fastring.Features) -> None:
+    for name in FIELDS:
+        value = getattr(f, name)
+        if isinstance(value, float):
+            assert math.isfinite(value), name
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    values=st.lists(st.floats(width=32, allow_nan=True, allow_infinity=True), min_size=1, max_size=64),
+    repeat=st.integers(1, 200),
+    sample_rate=st.sampled_from(RATES),
+)
+def test_any_float_gives_finite_results(values: list[float], repeat: int, sample_rate: int) -> None:
+    x = np.tile(np.array(values, np.float32), repeat)
+    f = Analyzer(sample_rate).push(x)
+    assert_finite(f)
+    assert f.non_finite_samples == np.count_nonzero(~np.isfinite(x))
+
+
+def test_right_again_two_hops_after_nan() -> None:
+    sample_rate = 44100
+    x = tone(440, sample_rate, 1.0)
+    x[20000:20100] = np.nan
+    analyzer = Analyzer(sample_rate)
+    t = analyzer.push_tracks(x)
+    assert analyzer.non_finite_samples == 100
+    window = round(0.06 * sample_rate)
+    clean = np.abs(t["pitch_centre_index"] - 20050) > window / 2 + 2 * analyzer.hop_samples + 50
+    assert np.abs(1200 * np.log2(np.maximum(t["pitch"][clean], 1) / 440)).max() < 20
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (np.zeros(8), "float64"),
+        (np.zeros(8, np.int32), "int32"),
+        (b"\0\0", "uint8"),
+        ([0.0, 1.0], "list"),
+        (None, "NoneType"),
+        (np.zeros((2, 2, 2), np.float32), r"\(2, 2, 2\)"),
+        (np.zeros((4, 2), np.float32), r"\(4, 2\)"),
+        (np.zeros(16, np.float32)[::2], "contiguous"),
+        (np.zeros(8, ">f4"), "big-endian"),
+    ],
+    ids=["float64", "int32", "bytes", "list", "none", "3-D", "2 channels", "strided", "big-endian"],
+)
+def test_wrong_audio_is_named(bad: object, says: str) -> None:
+    analyzer = Analyzer(16000)
+    with pytest.raises(AudioFormatError, match=says):
+        analyzer.push(bad)  # type: ignore[arg-type]
+    assert analyzer.samples_pushed == 0
+
+
+def test_an_odd_number_of_stereo_samples_is_refused() -> None:
+    with pytest.raises(AudioFormatError, match="2 channels"):
+        Analyzer(16000, 2).push(np.zeros(7, np.float32))
+
+
+def test_empty_and_read_only_chunks_are_fine() -> None:
+    analyzer = Analyzer(16000)
+    assert analyzer.push(np.zeros(0, np.float32)).rms == 0.0
+    x = noise(100)
+    x.flags.writeable = False
+    assert analyzer.push(x).sample_index == 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"sample_rate": 7999}, "sample_rate.*8000.*7999"),
+        ({"sample_rate": math.nan}, "sample_rate"),
+        ({"sample_rate": 16000, "channels": 33}, "channels"),
+        ({"sample_rate": 16000, "hop_ms": 0.1}, "hop_ms"),
+        ({"sample_rate": 16000, "pitch_min_hz": 500, "pitch_max_hz": 400}, "pitch_max_hz"),
+        ({"sample_rate": 16000, "tuning": {"nonsense": 1}}, "nonsense"),
+    ],
+)
+def test_wrong_settings_are_named(arguments: dict[str, float], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Analyzer(**arguments)  # type: ignore[arg-type]
+
+
+def test_defaults_are_the_same_on_both_sides() -> None:
+    native = Analyzer.defaults()
+    for name, parameter in inspect.signature(Analyzer.__init__).parameters.items():
+        if name in native:
+            assert parameter.default == native[name], name
+
+
+def test_two_threads_in_one_analyzer_get_an_error() -> None:
+    analyzer = Analyzer(8000)
+    x = noise(8000 * 60)
+    busy: list[BaseException] = []
+
+    def push() -> None:
+        try:
+            for _ in range(5):
+                analyzer.push(x)
+        except BusyError as error:
+            busy.append(error)
+
+    threads = [threading.Thread(target=push) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert busy
+    analyzer.push(x[:100])
+
+
+# --- many streams -------------------------------------------------------------------------------------------------
+
+
+def test_many_streams_in_one_call() -> None:
+    chunks = [noise(700, 0.1, seed) for seed in range(5)]
+    together = analyze_many([Analyzer(16000) for _ in chunks], chunks)
+    apart = [Analyzer(16000).push(c) for c in chunks]
+    for a, b in zip(together, apart, strict=True):
+        assert [getattr(a, n) for n in FIELDS] == [getattr(b, n) for n in FIELDS]
+
+
+def test_one_bad_chunk_moves_no_stream() -> None:
+    analyzers = [Analyzer(16000), Analyzer(16000)]
+    with pytest.raises(AudioFormatError):
+        analyze_many(analyzers, [noise(10), np.zeros(3)])  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="2 analyzers and 1 chunks"):
+        analyze_many(analyzers, [noise(10)])
+    assert [a.samples_pushed for a in analyzers] == [0, 0]
