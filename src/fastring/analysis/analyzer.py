@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from fastring import _native  # noqa: TID251
-from fastring._native import Features  # noqa: TID251
+from fastring import _native
+from fastring._native import Features
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
