@@ -57,7 +57,7 @@ types: dev ## mypy --strict, and the stubs against the live extension
 	@mypy
 
 layers: dev ## who may import whom
-	@lint-imports
+	@lint-imports --no-cache
 
 native-test: dev ## C++ tests: plain, address+undefined sanitizers, thread sanitizer
 	@$(call PRESET_RUN,release,)
