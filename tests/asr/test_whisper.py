@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -122,6 +122,53 @@ def test_what_the_library_raises_is_an_engine_failure(
     with pytest.raises(EngineFailedError, match="out of memory") as caught:
         whisper.transcribe([job(speech("seen_0"))])
     assert caught.value.__cause__ is cause
+
+
+class Detecting:
+    """Says that the model is multilingual, and what it detects; the rest is the real model."""
+
+    def __init__(self, model: Any, detected: list[str]) -> None:
+        self._model = model
+        self._detected = detected
+        self.asked = 0
+        self.is_multilingual = True
+
+    def detect_language(self, encoded: Any) -> list[list[tuple[str, float]]]:
+        self.asked += 1
+        return [[(f"<|{code}|>", 0.9), ("<|xx|>", 0.1)] for code in self._detected[: encoded.shape[0]]]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+
+@pytest.mark.parametrize(("declared", "heard", "asked"), [("", "fr", 1), ("de-CH", "de", 0)])
+def test_an_unknown_language_is_detected_from_the_one_encoder_run(
+    whisper: WhisperTranscriber,
+    speech: Speech,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: str,
+    heard: str,
+    asked: int,
+) -> None:
+    model = Detecting(whisper._model.model, ["fr"])
+    english = whisper._tokenizer("en")
+    monkeypatch.setattr(whisper, "_multilingual", True)
+    monkeypatch.setattr(whisper, "_tokenizer", lambda language: english)
+    monkeypatch.setattr(whisper._model, "model", model)
+    (answer,) = whisper.transcribe([replace(job(speech("seen_2")), language=declared)])
+    assert (answer.language, answer.text) == (heard, recording("seen_2").text)
+    assert model.asked == asked
+
+
+def test_a_batch_of_several_languages_is_taken_apart(
+    whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = whisper._tokenizer("en")
+    monkeypatch.setattr(whisper, "_multilingual", True)
+    monkeypatch.setattr(whisper, "_tokenizer", lambda language: english)
+    monkeypatch.setattr(whisper._model, "model", Detecting(whisper._model.model, ["fr", "es"]))
+    answers = whisper.transcribe([job(speech("seen_0")), job(speech("seen_1"))])
+    assert [(answer.language, answer.text) for answer in answers] == [("fr", "six"), ("es", "four six")]
 
 
 def test_capabilities_say_what_it_does(whisper: WhisperTranscriber) -> None:

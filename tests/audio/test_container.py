@@ -143,6 +143,19 @@ def test_a_stream_that_breaks_off_gives_what_it_had(make_container: MakeContaine
     assert len(decoded(data[: len(data) // 2])) > 16_000
 
 
+def test_a_plain_wav_needs_no_thread_and_no_wait(make_container: MakeContainer) -> None:
+    data = make_container("wav")
+    decoder = ContainerDecoder()
+    heard = [decoder.push(data[i : i + 320]) for i in range(0, 3_200, 320)]
+    assert [len(samples) for samples in heard[1:]] == [160] * 9
+    assert [t.name for t in threading.enumerate() if t.name == "fastring-decode"] == []
+
+
+def test_what_follows_the_samples_of_a_wav_is_not_heard(make_container: MakeContainer) -> None:
+    data = make_container("wav")
+    np.testing.assert_array_equal(decoded(data + b"LIST\x04\0\0\0abcd", seed=1), decoded(data))
+
+
 def test_compressed_silence_is_bounded(make_container: MakeContainer) -> None:
     with pytest.raises(DecodeError, match="more than 16000 samples"):
         decoded(make_container("flac"), max_burst_s=1.0)

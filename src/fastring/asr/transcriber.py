@@ -8,11 +8,12 @@ remote workers are wrappers of this interface, not flags.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -20,7 +21,24 @@ if TYPE_CHECKING:
     from fastring.errors import FastringError
     from fastring.events import Word
 
-__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Transcriber"]
+__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Transcriber", "join_words"]
+
+
+# Thai, Lao, Burmese, Khmer, Chinese and Japanese with their punctuation: scripts that put no space between words.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3000-\u30ff\u3400-\u9fff\uf900-\ufaff\uff00-\uffef]")
+
+
+def join_words(words: Iterable[Word]) -> str:
+    """The text of words: a space between two, unless both sides of it are of a script without spaces.
+
+    The text of the first words is a prefix of the text of all.
+    """
+    text = ""
+    for word in words:
+        if text and not (_UNSPACED.match(text[-1]) and _UNSPACED.match(word.text)):
+            text += " "
+        text += word.text
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +89,8 @@ class Hypothesis:
 
     @property
     def text(self) -> str:
-        """The words, joined by spaces."""
-        return " ".join(word.text for word in self.words)
+        """The words, joined as their script joins them."""
+        return join_words(self.words)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -75,7 +75,6 @@ class WhisperTranscriber:
         self._model: Any = _load_model(library, str(path), device, compute_type, workers, threads, settings)
         extractor = self._model.feature_extractor
         self._log_mel = LogMel(extractor.mel_filters, n_fft=extractor.n_fft, hop_length=extractor.hop_length)
-        # lru_cache locks; two threads may make the same one, which is harmless.
         self._tokenizer = lru_cache(lambda language: library.tokenizer(self._model, language))
         self._multilingual = bool(self._model.model.is_multilingual)
         languages = tuple(self._model.supported_languages)
@@ -124,15 +123,17 @@ class WhisperTranscriber:
         self._model.model.unload_model()
 
     def _try_out(self) -> None:
-        """Run once: the first run allocates, and a model that cannot run must not wait for the first client to say so."""
+        """Run once: the first run allocates, and a model that cannot run must say so before the first client comes."""
         noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32) * 0.01
+        job = Job(0, "", 0, "partial", 0, noise)
         try:
-            self._hear([Job(0, "", 0, "partial", 0, noise)], "partial", self._settings.language)
+            self._hear([job], job.kind, self._language(job))
         except Exception as error:
             raise ModelUnavailableError(f"The model {self._settings.model!r} does not run: {error}") from error
 
     def _language(self, job: Job) -> str:
-        return (job.language or self._settings.language) if self._multilingual else "en"
+        """Code for Whisper, which knows no regions; "" to let the model decide."""
+        return (job.language or self._settings.language).split("-")[0].lower() if self._multilingual else "en"
 
     def _hear_long(self, job: Job) -> Hypothesis:
         """More than a window: cut where it is quiet, heard part by part."""

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastring.audio.pcm import float32_to_pcm16
+from fastring.audio.raw import PcmDecoder
 from fastring.audio.resample import StreamConverter
+from fastring.audio.wav import is_wav, read_wav_head
 from fastring.errors import ConfigError, DecodeError, FastringError
 
 if TYPE_CHECKING:
@@ -52,21 +54,22 @@ class ContainerDecoder:
     def __init__(self, sample_rate: int = 16_000, channels: Channels = "mix", *, max_burst_s: float = 600.0) -> None:
         import_av()
         self.sample_rate = sample_rate
-        self._feed = _Feed(round(max_burst_s * sample_rate))
         self._channels = channels
-        self._thread: threading.Thread | None = None
-        self._finalizer = weakref.finalize(self, self._feed.end)
+        self._max_burst_samples = round(max_burst_s * sample_rate)
+        self._head = b""
+        self._inner: _PlainWav | _Ffmpeg | None = None
 
     def push(self, data: bytes | bytearray | memoryview) -> NDArray[np.int16]:
-        """The samples that can be decoded by now: int16 of shape (n,), or (n, channels) if several are kept.
+        """What can be decoded by now: int16 of shape (n,), or (n, channels) if several are kept; (0,) if nothing.
 
         Raises:
             DecodeError: if the bytes are no audio that FFmpeg knows; and on every call after that.
         """
-        if len(data):
-            self._start()
-            self._feed.give(bytes(data))
-        return self._take()
+        if self._inner is not None:
+            return self._inner.push(bytes(data))
+        self._head += bytes(data)
+        self._inner = self._choose()
+        return _NOTHING if self._inner is None else self._inner.push(self._rest_of_head())
 
     def flush(self) -> NDArray[np.int16]:
         """All that is left, after the last byte. The decoder is at its end then.
@@ -74,29 +77,91 @@ class ContainerDecoder:
         Raises:
             DecodeError: if nothing could be made of the bytes.
         """
+        if self._inner is None:
+            if not self._head:
+                return _NOTHING
+            self._inner = self._ffmpeg()
+            return np.concatenate([self._inner.push(self._rest_of_head()), self._inner.flush()])
+        return self._inner.flush()
+
+    def close(self) -> None:
+        """End early; what was not taken is lost."""
+        if self._inner is not None:
+            self._inner.close()
+
+    def _choose(self) -> _PlainWav | _Ffmpeg | None:
+        """Who decodes the stream, or None while too little of it is there to say."""
+        wav = is_wav(self._head)
+        if wav is None:
+            return None
+        if not wav:
+            return self._ffmpeg()
+        head = read_wav_head(self._head)
+        if head is None:
+            return None
+        if head.format is None:
+            return self._ffmpeg()
+        self._head = self._head[head.size :]
+        return _PlainWav(PcmDecoder(head.format, self.sample_rate, self._channels), head.data_bytes)
+
+    def _ffmpeg(self) -> _Ffmpeg:
+        return _Ffmpeg(self.sample_rate, self._channels, self._max_burst_samples)
+
+    def _rest_of_head(self) -> bytes:
+        head, self._head = self._head, b""
+        return head
+
+
+_NOTHING = np.zeros(0, np.int16)
+
+
+class _PlainWav:
+    """The samples of a WAV that need no FFmpeg."""
+
+    def __init__(self, decoder: PcmDecoder, data_bytes: int | None) -> None:
+        self._decoder = decoder
+        self._left = data_bytes  # what follows them is no audio
+
+    def push(self, data: bytes) -> NDArray[np.int16]:
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        return self._decoder.push(data)
+
+    def flush(self) -> NDArray[np.int16]:
+        return self._decoder.flush()
+
+    def close(self) -> None:
+        """Nothing to end."""
+
+
+class _Ffmpeg:
+    """A thread in which FFmpeg pulls what the owner pushes."""
+
+    def __init__(self, sample_rate: int, channels: Channels, max_burst_samples: int) -> None:
+        self._feed = _Feed(max_burst_samples)
+        # The thread must not hold this object, or it would never be dropped.
+        self._thread = threading.Thread(
+            target=_decode_feed, args=(self._feed, sample_rate, channels), name="fastring-decode", daemon=True
+        )
+        self._thread.start()
+        weakref.finalize(self, self._feed.end)
+
+    def push(self, data: bytes) -> NDArray[np.int16]:
+        if data:
+            self._feed.give(data)
+        return self._take()
+
+    def flush(self) -> NDArray[np.int16]:
         self.close()
         return self._take()
 
     def close(self) -> None:
-        """End the thread; what was decoded is lost unless `flush` is what closes."""
         self._feed.end()
-        if self._thread is not None:
-            self._thread.join()
-
-    def _start(self) -> None:
-        if self._thread is None:
-            # The thread must not hold the decoder, or it would never be dropped.
-            self._thread = threading.Thread(
-                target=_decode_feed,
-                args=(self._feed, self.sample_rate, self._channels),
-                name="fastring-decode",
-                daemon=True,
-            )
-            self._thread.start()
+        self._thread.join()
 
     def _take(self) -> NDArray[np.int16]:
-        decoded = self._feed.take()
-        return float32_to_pcm16(np.ascontiguousarray(decoded))
+        return float32_to_pcm16(np.ascontiguousarray(self._feed.take()))
 
 
 class _Feed:
