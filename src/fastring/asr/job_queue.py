@@ -23,13 +23,12 @@ __all__ = ["JobQueue", "Ticket"]
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """An accepted job on its way through the pool. `answered` is set once, by whoever answers it."""
+    """An accepted job on its way through the pool."""
 
     job: Job
     done: Callable[[Outcome], None]
     accepted_s: float
     started_s: float | None = None
-    answered: bool = False
 
 
 class JobQueue:

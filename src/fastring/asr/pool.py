@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from fastring.asr.job_queue import JobQueue, Ticket
@@ -71,6 +71,7 @@ class TranscriberPool:
         self._queue = JobQueue(
             max_per_stream=max_queue_per_stream, max_total=max_queue_total, in_order=self._capabilities.progressive
         )
+        self._open: OrderedDict[Ticket, None] = OrderedDict()  # accepted and not answered, oldest first
         self._running: set[Ticket] = set()
         self._running_of: Counter[str] = Counter()
         self._forgetting: set[str] = set()  # cancelled streams whose running job must end before the engine forgets
@@ -118,6 +119,7 @@ class TranscriberPool:
                 self._counts["rejected"] += 1
                 raise
             self._counts["accepted"] += 1
+            self._open[ticket] = None
             for other, reason in displaced:
                 self._drop(other, reason)
             self._has_work.notify()
@@ -139,6 +141,7 @@ class TranscriberPool:
                 self._forgetting.add(stream_id)
                 self._queue.hold(stream_id)
                 self._forget_if_idle(stream_id)
+            self._notify_if_drained()
 
     def stats(self) -> PoolStats:
         """Counters, and latencies over the last jobs."""
@@ -264,9 +267,9 @@ class TranscriberPool:
         self, ticket: Ticket, count: str, hypothesis: Hypothesis | None, error: FastringError | None, now: float
     ) -> Callable[[], None] | None:
         """Answer a ticket if nobody has: count it, and return the call that tells its owner."""
-        if ticket.answered:
+        if ticket not in self._open:
             return None
-        ticket.answered = True
+        del self._open[ticket]
         self._counts[count] += 1
         started_s = now if ticket.started_s is None else ticket.started_s
         queue_s, inference_s = started_s - ticket.accepted_s, now - started_s
@@ -296,12 +299,10 @@ class TranscriberPool:
     def _expire(self) -> None:
         """Answer what is past its deadline, waiting or running; a running job's own answer is then discarded."""
         latest = self._clock() - self._timeout_s
-        late = [t for t in (*self._queue, *self._running) if t.accepted_s <= latest and not t.answered]
-        for ticket in late:
+        while (ticket := next(iter(self._open), None)) is not None and ticket.accepted_s <= latest:
             if ticket not in self._running:
                 self._queue.remove(ticket)
             self._answer_later(ticket, "expired", JobTimeoutError(f"not answered within {self._timeout_s:g} s"))
-        if late:
             self._notify_if_drained()
 
     def _notify_if_drained(self) -> None:
@@ -343,8 +344,8 @@ class TranscriberPool:
                 chore()
 
     def _next_deadline_in(self) -> float | None:
-        waiting = [t.accepted_s for t in (*self._queue, *self._running) if not t.answered]
-        return max(0.0, min(waiting) + self._timeout_s - self._clock()) if waiting else None
+        oldest = next(iter(self._open), None)
+        return None if oldest is None else max(0.0, oldest.accepted_s + self._timeout_s - self._clock())
 
 
 _COUNTED = ("accepted", "rejected", "done", "failed", "dropped", "expired")
