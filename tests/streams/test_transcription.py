@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -75,7 +76,7 @@ def test_every_utterance_is_answered_in_order_and_closed_is_last(pool: Transcrib
     assert [type(event) for event in events] == [SpeechStarted, Final, SpeechEnded] * 4 + [Closed]
     finals = [event for event in events if isinstance(event, Final)]
     assert [final.utterance for final in finals] == [0, 1, 2, 3]
-    assert all(a.end <= b.start for a, b in zip(finals, finals[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(finals))
 
 
 def test_any_chunking_gives_the_same_finals(pool: TranscriberPool) -> None:
