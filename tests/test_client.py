@@ -40,7 +40,12 @@ async def mirror(request: web.Request) -> web.WebSocketResponse:
     socket = web.WebSocketResponse()
     await socket.prepare(request)
     await socket.send_json(
-        {"type": "ready", "path": request.path, "query": dict(request.query), "key": request.headers.get("Authorization")}
+        {
+            "type": "ready",
+            "path": request.path,
+            "query": dict(request.query),
+            "key": request.headers.get("Authorization"),
+        }
     )
     async for frame in socket:
         if frame.type == WSMsgType.BINARY:
@@ -99,8 +104,7 @@ async def test_receive_after_the_end_says_how_it_ended(serve: Serve) -> None:
         with pytest.raises(FastringError, match="1013"):
             await stream.receive()
         with pytest.raises(FastringError, match="gone"):
-            for _ in range(10):
-                await stream.send(b"\x00\x00")
+            await stream.send(b"\x00\x00")
 
 
 async def test_a_refusal_gives_the_servers_reason(serve: Serve) -> None:

@@ -11,7 +11,6 @@ from fastring.cli.live_state import LiveState
 from fastring.cli.live_view import latency_table, live_view, note_name, sparkline, transcript, word_table
 
 
-
 def analysis(timestamp: float, **fields: Any) -> dict[str, Any]:
     message = {"type": "analysis", "timestamp": timestamp, "rms": 0.1, "pitch": None, "onsets": [], "tempo": None}
     return {**message, "buffer_usage": 0.25, "dropped": 0, **fields}
@@ -57,7 +56,17 @@ def test_the_view_shows_everything_and_keeps_its_width(width: int) -> None:
         state.receive(analysis(column * 0.05, rms=0.05, pitch=130.8, onsets=onsets, tempo=120.4), column * 0.05 + 0.01)
     state.receive({"type": "final", "text": "seven", "words": [word("seven", 0.1, 0.5)]}, 1.9)
     text = rendered(live_view(state, title="test.wav", now=2.0, duration_s=5.0, width=width), width)
-    for part in ("test.wav", "2.0 of 5.0 s", "-26.0 dBFS", "130.8 Hz  C3", "tempo 120", "seven", "╿", "25 % full", "10.0 ms"):
+    for part in (
+        "test.wav",
+        "2.0 of 5.0 s",
+        "-26.0 dBFS",
+        "130.8 Hz  C3",
+        "tempo 120",
+        "seven",
+        "╿",
+        "25 % full",
+        "10.0 ms",
+    ):
         assert part in text
     assert {len(line) for line in text.splitlines()} == {width}
 

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from fastring import analyze
+from fastring.cli.analyze import report
+from fastring.cli.app import app
+from fastring.recordings import recording_path
+
+pytest.importorskip("av")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["analyze", *map(str, arguments)])
+
+
+def test_json_says_what_the_library_says() -> None:
+    path = recording_path("seen_8")
+    result = run(path)
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    pcm = np.frombuffer(path.read_bytes()[44:], "<i2")
+    tracks = analyze(pcm, 16000)
+    assert found["sample_rate"] == 16000
+    assert found["duration"] == pytest.approx(5.171, abs=0.001)
+    assert [onset["time"] for onset in found["onsets"]] == pytest.approx(tracks.onset_time_s, abs=1e-3)
+    assert found["frames"]["rms"] == pytest.approx(tracks.rms, rel=1e-5)
+    assert len(found["frames"]["time"]) == len(found["frames"]["spectral_centroid"]) == len(tracks.frame_time_s)
+    assert [hz or 0.0 for hz in found["pitches"]["pitch"]] == pytest.approx(tracks.pitch, rel=1e-5)
+    assert 80 < found["pitch"]["median"] < 160
+    assert found["tempo"] == tracks.tempo
+
+
+def test_the_summary_leaves_the_frames_out() -> None:
+    found = json.loads(run("--summary", recording_path("seen_8")).stdout)
+    assert "frames" not in found
+    assert "pitches" not in found
+    assert len(found["onsets"]) >= 8
+
+
+def test_several_files_give_a_list() -> None:
+    paths = [recording_path("seen_0"), recording_path("silence")]
+    found = json.loads(run("--summary", *paths).stdout)
+    assert [item["file"] for item in found] == [str(path) for path in paths]
+    assert found[1]["level"] == {"rms_db": None, "peak_db": None}
+    assert (found[1]["onsets"], found[1]["tempo"], found[1]["pitch"]["median"]) == ([], None, None)
+
+
+def test_csv_has_a_row_for_each_frame(tmp_path: Path) -> None:
+    output = tmp_path / "out.csv"
+    assert run("--csv", "--output", output, recording_path("seen_8"), recording_path("seen_0")).exit_code == 0
+    rows = list(csv.DictReader(io.StringIO(output.read_text(encoding="utf-8"))))
+    first = [row for row in rows if row["file"].endswith("seen_8.wav")]
+    assert len(first) == pytest.approx(5.17 / 0.02, abs=3)
+    assert [float(row["time"]) for row in first] == sorted(float(row["time"]) for row in first)
+    onsets = json.loads(run("--summary", recording_path("seen_8")).stdout)["onsets"]
+    marked = [float(row["time"]) for row in first if row["onset_strength"]]
+    assert len(marked) == len(onsets)
+    for frame_end, onset in zip(marked, onsets, strict=True):
+        assert frame_end - 0.021 <= onset["time"] <= frame_end + 1e-3
+    assert {row["pitch"] == "" for row in first} == {True, False}
+
+
+def test_plot_writes_pictures(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    one = run("--plot", tmp_path / "one.png", recording_path("seen_0"))
+    assert (one.exit_code, one.stdout) == (0, "")
+    assert (tmp_path / "one.png").read_bytes()[:4] == b"\x89PNG"
+    assert run("--plot", tmp_path / "all", recording_path("seen_0"), recording_path("seen_1")).exit_code == 0
+    assert sorted(path.name for path in (tmp_path / "all").iterdir()) == ["seen_0.png", "seen_1.png"]
+
+
+def test_what_is_no_audio_is_told_and_exits_1(tmp_path: Path) -> None:
+    text = tmp_path / "note.txt"
+    text.write_text("not audio", encoding="utf-8")
+    for path in (text, tmp_path / "missing.wav", tmp_path):
+        result = run(path)
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert path.name in result.stderr
+        assert "Traceback" not in result.stderr
+
+
+def test_an_output_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    result = run("--output", tmp_path / "no" / "such" / "folder.json", recording_path("seen_0"))
+    assert result.exit_code == 1
+    assert "cannot write" in result.stderr
+    pytest.importorskip("matplotlib")
+    assert "cannot write" in run("--plot", tmp_path / "x.xyz", recording_path("seen_0")).stderr
+
+
+@pytest.mark.parametrize("samples", [np.zeros(0, np.int16), np.zeros(100, np.int16), np.zeros(4000, np.float32)])
+def test_a_report_of_next_to_nothing(samples: np.ndarray) -> None:
+    found = report(Path("x"), analyze(samples, 16000))
+    assert json.loads(json.dumps(found)) == found
+    assert found["onsets"] == []
