@@ -1,13 +1,15 @@
 // One reader of a RingBuffer: a cursor of its own, and an exact account of what it lost.
 //
-// One thread at a time uses a RingReader; any number of Readers share a ring, on any threads, beside the writer.
-// Nothing here allocates after construction, locks, waits or throws, unless it says so. The ring must outlive its
-// readers.
+// One thread at a time uses a RingReader; what is const may be asked from any thread. Any number of readers share a
+// ring, on any threads, beside the writer. Nothing here allocates after construction, locks, waits or throws, unless it
+// says so. The ring must outlive its readers.
 #pragma once
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <string>
 
 #include "error.hpp"
@@ -61,7 +63,7 @@ class RingReader {
   }
 
   // Index of the next frame that read() would deliver.
-  [[nodiscard]] SampleIndex position() const noexcept { return std::max(next_, ring_.oldest_index()); }
+  [[nodiscard]] SampleIndex position() const noexcept { return std::max(next(), ring_.oldest_index()); }
 
   // Copies up to `frames` frames to `out` and moves on. Fewer than asked means that there are no more, or that the
   // writer overtook this very read.
@@ -86,17 +88,19 @@ class RingReader {
   void set_registered(bool registered) noexcept;
 
   // Frames before position() that were overwritten since the last call.
-  [[nodiscard]] std::int64_t unnoticed_loss() const noexcept { return position() - next_; }
+  [[nodiscard]] std::int64_t unnoticed_loss() const noexcept { return position() - next(); }
 
   // Lost to overwriting so far, whether noticed by a read yet or not.
-  [[nodiscard]] std::int64_t dropped_frames() const noexcept { return dropped_ + ring_.pending_loss(*cursor_); }
-  [[nodiscard]] std::int64_t total_read_frames() const noexcept { return read_; }
+  [[nodiscard]] std::int64_t dropped_frames() const noexcept {
+    return dropped_.load(std::memory_order_relaxed) + ring_.pending_loss(*cursor_);
+  }
+  [[nodiscard]] std::int64_t total_read_frames() const noexcept { return read_.load(std::memory_order_relaxed); }
 
   // The oldest lost range not yet collected; false if there is none.
   [[nodiscard]] bool take_lost(LostRange& range) noexcept;
 
  private:
-  RingReader(RingBuffer& ring, SampleIndex start, int) : ring_(ring), cursor_(ring.take_cursor(start)), next_(start) {}
+  RingReader(RingBuffer& ring, SampleIndex start, int) : ring_(ring), cursor_(ring.take_cursor(start)) {}
 
   static SampleIndex checked(const RingBuffer& ring, SampleIndex start) {
     const SampleIndex oldest = ring.oldest_index();
@@ -108,25 +112,25 @@ class RingReader {
     return start;
   }
 
-  void move_to(SampleIndex next) noexcept {
-    next_ = next;
-    // Release: our copies of what lies below are done (see RingBuffer::slowest).
-    cursor_->next.store(next, std::memory_order_release);
+  [[nodiscard]] SampleIndex next() const noexcept { return cursor_->next.load(std::memory_order_relaxed); }
+  // Release: our copies of what lies below are done (see RingBuffer::slowest).
+  void move_to(SampleIndex next) noexcept { cursor_->next.store(next, std::memory_order_release); }
+  static void add(std::atomic<std::int64_t>& count, std::int64_t frames) noexcept {
+    count.store(count.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);  // one thread adds
   }
   void catch_up() noexcept;
   template <class Copy>
   ReadResult read_by(Copy copy, void* out, std::int64_t frames, SampleType as) noexcept;
   std::int64_t lose(SampleIndex from, SampleIndex to) noexcept;
   void count_read(std::int64_t frames) noexcept {
-    read_ += frames;
-    cursor_->read.store(cursor_->read.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);
+    add(read_, frames);
+    add(cursor_->read, frames);
   }
 
   RingBuffer& ring_;
   RingBuffer::Cursor* cursor_;
-  SampleIndex next_;
-  std::int64_t read_ = 0;
-  std::int64_t dropped_ = 0;
+  std::atomic<std::int64_t> read_{0};
+  std::atomic<std::int64_t> dropped_{0};
   std::size_t lost_begin_ = 0;
   std::size_t lost_count_ = 0;
   std::array<LostRange, kMaxLostRanges> lost_{};
@@ -137,8 +141,8 @@ inline std::int64_t RingReader::lose(SampleIndex from, SampleIndex to) noexcept 
   from = std::max(from, ring_.floor_.load(std::memory_order_relaxed));
   if (from >= to) return 0;
   const std::int64_t frames = to - from;
-  dropped_ += frames;
-  cursor_->dropped.store(cursor_->dropped.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);
+  add(dropped_, frames);
+  add(cursor_->dropped, frames);
   if (lost_count_ > 0) {
     LostRange& last = lost_[(lost_begin_ + lost_count_ - 1) % kMaxLostRanges];
     if (last.start + last.frames == from) {
@@ -156,8 +160,9 @@ inline std::int64_t RingReader::lose(SampleIndex from, SampleIndex to) noexcept 
 
 inline void RingReader::catch_up() noexcept {
   const SampleIndex oldest = ring_.oldest_index();
-  if (next_ >= oldest) return;
-  lose(next_, oldest);
+  const SampleIndex from = next();
+  if (from >= oldest) return;
+  lose(from, oldest);
   move_to(oldest);
 }
 
@@ -165,7 +170,7 @@ template <class Copy>
 ReadResult RingReader::read_by(Copy copy, void* out, std::int64_t frames, SampleType as) noexcept {
   const SampleIndex end = ring_.write_index();
   catch_up();
-  const SampleIndex begin = next_;
+  const SampleIndex begin = next();
   const std::int64_t count = std::min(frames, end - begin);
   if (count <= 0) return {begin, 0};
   (ring_.*copy)(begin, out, count);
@@ -188,16 +193,17 @@ ReadResult RingReader::read_by(Copy copy, void* out, std::int64_t frames, Sample
 inline RingView RingReader::peek(std::int64_t frames) noexcept {
   const SampleIndex end = ring_.write_index();
   catch_up();
-  const std::uint64_t at = ring_.position(next_);
-  const std::int64_t together = std::min(end - next_, ring_.capacity_ - static_cast<std::int64_t>(at));
+  const SampleIndex begin = next();
+  const std::uint64_t at = ring_.position(begin);
+  const std::int64_t together = std::min(end - begin, ring_.capacity_ - static_cast<std::int64_t>(at));
   const auto* bytes = reinterpret_cast<const unsigned char*>(ring_.words_.get());
-  return {bytes + at * static_cast<std::uint64_t>(ring_.frame_bytes_), next_,
+  return {bytes + at * static_cast<std::uint64_t>(ring_.frame_bytes_), begin,
           std::max<std::int64_t>(0, std::min(frames, together))};
 }
 
 inline std::int64_t RingReader::commit(std::int64_t frames) noexcept {
   detail::acquire_fence();  // after the caller's look at the view
-  const SampleIndex begin = next_;
+  const SampleIndex begin = next();
   const SampleIndex oldest = ring_.reserved_.load(std::memory_order_relaxed) - ring_.capacity_;
   const SampleIndex end =
       begin + std::clamp<std::int64_t>(frames, 0, std::max<std::int64_t>(0, ring_.write_index() - begin));
