@@ -186,8 +186,17 @@ PyMethodDef methods[] = {
 
 void register_pcm(py::module_& m) {
   if (PyModule_AddFunctions(m.ptr(), methods) != 0) throw py::error_already_set();
-  m.def("mixdown", &mixdown_array, py::arg("audio"), py::arg("channels") = py::none());
-  m.def("deinterleave", &deinterleave_array, py::arg("audio"), py::arg("channels") = py::none());
+  m.def("mixdown", &mixdown_array, py::arg("audio"), py::arg("channels") = py::none(),
+        "The mean of the channels; int16 is rounded to nearest even.\n\n"
+        "Args:\n    audio: int16 or float32, shape (frames, channels) or interleaved, or raw int16 bytes.\n"
+        "    channels: 1 to 32; the width of a 2-D array, else 1, if None.\n\n"
+        "Returns:\n    shape (frames,), dtype of `audio`.\n\n"
+        "Raises:\n    AudioFormatError: if `audio` is not whole frames of that many channels.");
+  m.def("deinterleave", &deinterleave_array, py::arg("audio"), py::arg("channels") = py::none(),
+        "One contiguous row per channel.\n\n"
+        "Args:\n    audio, channels: as in `mixdown`.\n\n"
+        "Returns:\n    shape (channels, frames), dtype of `audio`.\n\n"
+        "Raises:\n    AudioFormatError: if `audio` is not whole frames of that many channels.");
 }
 
 }  // namespace fastring::bindings

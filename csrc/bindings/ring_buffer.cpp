@@ -41,10 +41,12 @@ class Owner {
   std::atomic<bool> busy_{false};
 };
 
+constexpr const char* kInReader = "using this reader";
+
 class Entered {
  public:
   Entered(Owner& owner, const char* what) : owner_(owner) {
-    if (!owner.enter()) throw Error(ErrorCode::kBusy, std::string("another thread is in this ") + what);
+    if (!owner.enter()) throw Error(ErrorCode::kBusy, std::string("another thread is ") + what);
   }
   Entered(const Entered&) = delete;
   Entered& operator=(const Entered&) = delete;
@@ -158,7 +160,7 @@ PyObject* ring_write(PyObject* self, PyObject* audio) {
     samples.take(audio, dtype_of(ring.ring.sample_type()));
     const std::int64_t frames = samples.frames(ring.ring.channels());
     {
-      const Entered entered(ring.writing, "writer");
+      const Entered entered(ring.writing, "writing to this ring");
       WriteStatus status;
       {
         const ReleaseGil release(frames * ring.ring.frame_bytes());
@@ -194,7 +196,7 @@ PyObject* side_read_into(PyObject* self, PyObject* out) {
     samples.take_writable(out, own, own == Dtype::kInt16 ? Dtype::kFloat32 : Dtype::kInt16);
     const std::int64_t frames = samples.frames(side.buffer().channels());
     const SampleType as = samples.dtype == Dtype::kInt16 ? SampleType::kInt16 : SampleType::kFloat32;
-    const Entered entered(side.reading, Self::kName);
+    const Entered entered(side.reading, kInReader);
     side.prepare();
     return PyLong_FromLongLong(read_frames(side, samples.data, frames, as));
   });
@@ -238,7 +240,7 @@ PyObject* side_read(PyObject* self, PyObject* const* args, Py_ssize_t count, PyO
     auto array = py::reinterpret_steal<py::object>(new_frames(dtype_of(as), frames, ring.channels()));
     std::int64_t delivered;
     {
-      const Entered entered(side.reading, Self::kName);
+      const Entered entered(side.reading, kInReader);
       side.prepare();
       delivered = read_frames(side, array_data(array.ptr()), frames, as);
     }
@@ -255,7 +257,7 @@ PyObject* side_peek(PyObject* self, PyObject* const* args, Py_ssize_t count) {
     const std::int64_t frames = count == 0 || args[0] == Py_None ? kNever : frame_count(args[0], "n");
     RingView view;
     {
-      const Entered entered(side.reading, Self::kName);
+      const Entered entered(side.reading, kInReader);
       side.prepare();
       view = side.reader.peek(frames);
     }
@@ -269,7 +271,7 @@ PyObject* side_commit(PyObject* self, PyObject* n) {
   return guarded([&]() -> PyObject* {
     Self& side = self_as<Self>(self);
     const std::int64_t frames = frame_count(n, "n");
-    const Entered entered(side.reading, Self::kName);
+    const Entered entered(side.reading, kInReader);
     side.prepare();
     const std::int64_t available = side.reader.available() + side.reader.unnoticed_loss();
     if (frames > available) {
@@ -295,7 +297,7 @@ PyObject* property(PyObject* self, void*) {
 template <class Self>
 py::list take_lost(py::handle self) {
   Self& side = checked_self<Self>(self);
-  const Entered entered(side.reading, Self::kName);
+  const Entered entered(side.reading, kInReader);
   py::list ranges;
   LostRange range{};
   while (side.reader.take_lost(range)) ranges.append(py::make_tuple(range.start, range.frames));
@@ -365,6 +367,15 @@ constexpr const char* kCommitDoc =
     "Moves on by `n` frames; returns how many of them had been overwritten already (they count as dropped).\n\n"
     "0 means that a view of them from `peek` was good throughout.\n\n"
     "Raises:\n    ValueError: if `n` is negative or more than what is available.";
+constexpr const char* kReadAtDoc =
+    "The frames `start` to `start + n`, if all are still held; moves no reader, so windows may overlap.\n\n"
+    "Args:\n    start: index of the first frame.\n    n: frames, at least 0.\n    dtype: as in `read`.\n\n"
+    "Returns:\n    shape (n,) if the ring is mono, else (n, channels).\n\n"
+    "Raises:\n    RangeLostError: if any of it was overwritten, reset away, or is not written yet.";
+constexpr const char* kResetDoc =
+    "Forgets what is held and starts the statistics again; the writer's thread calls it.\n\n"
+    "Indices go on: the next frame of every reader is the next one written. What a reader had not read, or had lost\n"
+    "without noticing yet, is not counted as dropped.";
 constexpr const char* kWriteDoc =
     "write($self, audio, /)\n--\n\n"
     "Appends audio; returns the number of frames. Never waits.\n\n"
@@ -456,7 +467,7 @@ py::tuple stats(py::handle self) {
 
 void reset(py::handle self) {
   Ring& ring = checked_self<Ring>(self);
-  const Entered entered(ring.writing, "writer");
+  const Entered entered(ring.writing, "writing to this ring");
   ring.ring.reset();
 }
 
@@ -484,7 +495,7 @@ std::unique_ptr<Reading> make_reader(const py::object& of, const py::object& sta
 
 void close_reader(py::handle self) {
   Reading& side = checked_self<Reading>(self);
-  const Entered entered(side.reading, Reading::kName);
+  const Entered entered(side.reading, kInReader);
   if (side.closed.exchange(true)) return;
   (void)side.reader.peek(0);  // its last losses count
   side.reader.set_registered(false);
@@ -496,8 +507,8 @@ void register_ring_buffer(py::module_& m) {
   py::class_<Ring, std::shared_ptr<Ring>> ring(m, "RingBuffer");
   ring.def(py::init(&make_ring), py::kw_only(), py::arg("capacity"), py::arg("channels"), py::arg("dtype"),
            py::arg("overflow"), py::arg("start_index"))
-      .def("read_at", &read_at, py::arg("start"), py::arg("n"), py::arg("dtype") = py::none())
-      .def("reset", &reset)
+      .def("read_at", &read_at, py::arg("start"), py::arg("n"), py::arg("dtype") = py::none(), kReadAtDoc)
+      .def("reset", &reset, kResetDoc)
       .def("_close", &close)
       .def("_stats", &stats)
       .def("_lost", &take_lost<Ring>)
@@ -508,7 +519,7 @@ void register_ring_buffer(py::module_& m) {
 
   py::class_<Reading, std::unique_ptr<Reading>> reader(m, "RingReader");
   reader.def(py::init(&make_reader), py::kw_only(), py::arg("ring"), py::arg("start"))
-      .def("close", &close_reader)
+      .def("close", &close_reader, "Ends this reader: it holds up no writer, and reading raises `BufferClosedError`.")
       .def("_lost", &take_lost<Reading>);
   add(reader, "closed", PyDescr_NewGetSet(type_object(reader), &reader_closed));
   add_side<Reading>(reader);
