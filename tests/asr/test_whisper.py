@@ -110,6 +110,24 @@ def test_more_than_a_window_is_heard_too(whisper: WhisperTranscriber, speech: Sp
     assert heard.words[4].start / 16_000 == pytest.approx(26 + 2.779 + 0.496, abs=0.3)
 
 
+def test_a_final_is_heard_to_its_end(
+    whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that stops early is asked again for the rest; of a partial the next partial will hear it."""
+    two = np.concatenate([speech("seen_2"), speech("seen_1")])
+    truth = f"{recording('seen_2').text} {recording('seen_1').text}"
+    original = whisper._gated
+
+    def stops_early(result: Any, tokenizer: Any) -> Any:
+        decoded = original(result, tokenizer)
+        return replace(decoded, tokens=decoded.tokens[:4])
+
+    monkeypatch.setattr(whisper, "_gated", stops_early)
+    (final,), (partial,) = whisper.transcribe([job(two)]), whisper.transcribe([job(two, "partial")])
+    assert (final.text, partial.text) == (truth, recording("seen_2").text)
+    assert [word.start for word in final.words] == sorted(word.start for word in final.words)
+
+
 def test_what_the_library_raises_is_an_engine_failure(
     whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:

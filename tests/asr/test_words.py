@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastring.asr.words import Piece, cut_loops, join_pieces, tighten
+from fastring.asr.words import Piece, cut_loops, join_pieces, sounding_s, tighten
 
 
 def pieces(*texts: str, step_s: float = 0.4, confidence: float = 0.9) -> list[Piece]:
@@ -92,6 +92,12 @@ def test_a_stop_consonant_does_not_end_a_word() -> None:
     samples = tone(16_000, (0.3, 0.5), (0.62, 0.8), duration_s=2)
     (word,) = tighten([Piece("six", 0, 2, 1)], samples, 16_000)
     assert (word.start_s, word.end_s) == (pytest.approx(0.3), pytest.approx(0.8))
+
+
+@pytest.mark.parametrize(("after_s", "sound_s"), [(0.0, 0.6), (0.6, 0.5), (1.0, 0.3), (2.0, 0.0)])
+def test_sound_after_a_time_is_measured(after_s: float, sound_s: float) -> None:
+    samples = tone(16_000, (0.5, 0.8), (1.4, 1.7), duration_s=3, noise=1e-3)
+    assert sounding_s(samples, 16_000, after_s=after_s) == pytest.approx(sound_s, abs=0.021)
 
 
 @given(

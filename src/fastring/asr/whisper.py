@@ -22,7 +22,7 @@ from fastring.asr.log_mel import LogMel
 from fastring.asr.models import resolve_model
 from fastring.asr.transcriber import Capabilities, Hypothesis, Job
 from fastring.asr.windows import quiet_cuts
-from fastring.asr.words import UNSPACED, Piece, cut_loops, join_pieces, tighten
+from fastring.asr.words import UNSPACED, Piece, cut_loops, join_pieces, sounding_s, tighten
 from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableError
 from fastring.events import Word
 
@@ -41,6 +41,8 @@ MAX_TOKENS = 448
 # What a window may decode: nobody speaks 30 tokens a second, but a decoder in a loop goes on to the limit.
 TOKENS_PER_SECOND, TOKENS_SPARE = 30, 32
 GPU_BATCH = 8
+# A model may end before the audio does. What is left of a final is heard again if it is this long, and this much sound.
+REST_S, REST_SOUND_S = 1.0, 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,14 @@ class _Decoded:
 
     tokens: list[int]
     repetitive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A window's words, and where in the job the model stopped, in samples."""
+
+    hypothesis: Hypothesis
+    until: int = 0
 
 
 class WhisperTranscriber:
@@ -111,8 +121,8 @@ class WhisperTranscriber:
                 groups.setdefault((job.kind, self._language(job)), []).append(index)
         for (kind, language), indices in groups.items():
             heard = self._hear_guarded([jobs[index] for index in indices], kind, language)
-            for index, hypothesis in zip(indices, heard, strict=True):
-                answers[index] = hypothesis
+            for index, window in zip(indices, heard, strict=True):
+                answers[index] = self._to_the_end(jobs[index], window)
         return answers
 
     def forget(self, stream_id: str) -> None:
@@ -135,18 +145,32 @@ class WhisperTranscriber:
         """Code for Whisper, which knows no regions; "" to let the model decide."""
         return (job.language or self._settings.language).split("-")[0].lower() if self._multilingual else "en"
 
+    def _to_the_end(self, job: Job, heard: _Heard) -> Hypothesis:
+        """What was heard, and for a final also what the model left out behind it."""
+        hypothesis = heard.hypothesis
+        rest = len(job.samples) - heard.until
+        if job.kind != "final" or not hypothesis.words or rest < REST_S * SAMPLE_RATE:
+            return hypothesis
+        if sounding_s(job.samples, SAMPLE_RATE, after_s=heard.until / SAMPLE_RATE) < REST_SOUND_S:
+            return hypothesis
+        rest_of = replace(
+            job, start=job.start + heard.until, samples=job.samples[heard.until :], language=hypothesis.language
+        )
+        (more,) = self.transcribe([rest_of])
+        return Hypothesis(hypothesis.words + more.words, hypothesis.language)
+
     def _hear_long(self, job: Job) -> Hypothesis:
         """More than a window: cut where it is quiet, heard part by part."""
         language = self._language(job)
         words: list[Word] = []
         for begin, end in quiet_cuts(job.samples, SAMPLE_RATE):
-            part = replace(job, start=job.start + begin, samples=job.samples[begin:end])
-            (heard,) = self._hear_guarded([part], job.kind, language)
+            part = replace(job, start=job.start + begin, samples=job.samples[begin:end], language=language)
+            (heard,) = self.transcribe([part])
             words += heard.words
             language = language or heard.language
         return Hypothesis(tuple(words), language)
 
-    def _hear_guarded(self, jobs: list[Job], kind: str, language: str) -> list[Hypothesis]:
+    def _hear_guarded(self, jobs: list[Job], kind: str, language: str) -> list[_Heard]:
         """`_hear`, with whatever the libraries raise turned into `EngineFailedError`."""
         try:
             return self._hear(jobs, kind, language)
@@ -155,7 +179,7 @@ class WhisperTranscriber:
 
     # --- one window ----------------------------------------------------------------------------------------------
 
-    def _hear(self, jobs: list[Job], kind: str, language: str) -> list[Hypothesis]:
+    def _hear(self, jobs: list[Job], kind: str, language: str) -> list[_Heard]:
         features, n_frames = self._features(jobs)
         encoded = self._model.encode(features)
         if language or not self._multilingual:
@@ -175,12 +199,15 @@ class WhisperTranscriber:
 
     def _hear_encoded(
         self, jobs: list[Job], encoded: Any, n_frames: list[int], kind: str, language: str
-    ) -> list[Hypothesis]:
+    ) -> list[_Heard]:
         tokenizer = self._tokenizer(language or "en")
         decoded = self._decode(encoded, tokenizer, max(n_frames), kind)
         aligned = self._align(encoded, tokenizer, n_frames, decoded)
         return [
-            self._hypothesis(job, pieces, language, text.repetitive)
+            _Heard(
+                self._hypothesis(job, pieces, language, text.repetitive),
+                min(len(job.samples), max((round(piece.end_s * SAMPLE_RATE) for piece in pieces), default=0)),
+            )
             for job, pieces, text in zip(jobs, aligned, decoded, strict=True)
         ]
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Piece", "cut_loops", "join_pieces", "tighten"]
+__all__ = ["Piece", "cut_loops", "join_pieces", "sounding_s", "tighten"]
 
 # Languages whose words are not divided by spaces.
 UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
@@ -119,6 +119,12 @@ def tighten(words: Sequence[Piece], samples: NDArray[np.float32], sample_rate: i
         placed.append(replace(word, start_s=start_s, end_s=end_s))
         earliest_s = end_s
     return placed
+
+
+def sounding_s(samples: NDArray[np.float32], sample_rate: int, *, after_s: float) -> float:
+    """How much of the audio after a time is sound, in seconds, judged against the whole of it."""
+    power = _sounding_power(samples, sample_rate)[int(after_s / _FRAME_S) :]
+    return int(np.count_nonzero(power)) * _FRAME_S
 
 
 def _shrink(start_s: float, end_s: float, power: NDArray[np.float64]) -> tuple[float, float]:
