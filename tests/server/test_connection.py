@@ -83,11 +83,12 @@ class Pump:
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        ws = Socket(timeout=1, heartbeat=5, compress=False, max_msg_size=self.settings.max_message_bytes)
+        ws = Socket(heartbeat=5, autoclose=False, compress=False, max_msg_size=self.settings.max_message_bytes)
         await ws.prepare(request)
         station = FakeStation()
         codec = NativeCodec("s", encoding="mulaw", max_message_bytes=self.settings.max_message_bytes)
-        connection = Connection(ws, codec, station, self.settings, name="test/s", transport=request.transport)
+        assert request.transport is not None
+        connection = Connection(ws, request.transport, codec, station, self.settings, name="test/s")
         self.stations.append(station)
         self.connections.append(connection)
         with contextlib.suppress(ConnectionError):
@@ -281,7 +282,6 @@ async def test_partials_for_a_stuck_reader_cost_no_memory(pump: Pump) -> None:
                 await asyncio.sleep(0)
         await asyncio.sleep(0.05)
         assert len(connection._outbox) <= 2
-        assert connection._transport is not None
         assert connection._transport.get_write_buffer_size() < 400_000
         assert not connection.gone.is_set()
 
@@ -293,7 +293,6 @@ async def test_a_stuck_reader_of_finals_is_cut_off(pump: Pump) -> None:
             connection.post(Final(number, number, BIG, (), 0.5, 0, 1, LATENCY))
             await asyncio.sleep(0)
         await gone(pump)
-        assert connection._transport is not None
         assert connection._transport.is_closing()
     assert not [task for task in asyncio.all_tasks() if "test/s" in task.get_name()]
 

@@ -37,8 +37,10 @@ def test_lines_bear_level_and_fields(as_json: bool, monkeypatch: pytest.MonkeyPa
     configure_logging(ServerSettings(log_json=as_json, log_level="info"))
     structlog.get_logger("fastring.server").info("connected", connection="voice/a\nb")
     structlog.get_logger("fastring.server").debug("not shown")
-    lines = stream.getvalue().splitlines()
+    logging.getLogger("library").warning("a line\nand %s", "another")
+    *lines, foreign = stream.getvalue().splitlines()
     assert len(lines) == 1
+    assert "a line\\nand another" in (json.loads(foreign)["event"] if as_json else foreign)
     assert "voice/a" in lines[0]
     if as_json:
         parsed = json.loads(lines[0])

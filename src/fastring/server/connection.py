@@ -1,14 +1,16 @@
 """The pump: socket to codec to station and back; the only await loop there is.
 
 One task reads. One task writes, from a bounded outbox. Timers and engine threads only post events. Whoever ends the
-conversation does so by posting its last event (`Closed`, or a fatal `Failure`); the writer then closes the socket with
-the code that belongs to it, and the reader follows. A peer that vanishes ends the reader, and the writer follows.
+conversation does so by posting its last event (`Closed`, or a fatal `Failure`); the writer then sends the close code
+that belongs to it, and the reader reads on until the peer answers it: closing with unread bytes would reset the
+connection, and the peer might never see the last words. A peer that vanishes ends the reader, and the writer follows.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -38,13 +40,15 @@ CLOSE_TIMEOUT_S = 2.0
 _BURST_S = 0.002  # what one connection may keep the loop for while messages are waiting
 _WAITED_S = 0.0002  # a read that took longer than this has let others run
 
+_TOO_LARGE = 1009
 _FATAL_CLOSE_CODES = {
-    "message_too_large": 1009,
+    "message_too_large": _TOO_LARGE,
     "engine_failed": 1011,
     "internal": 1011,
     "overloaded": 1013,
     "too_many_streams": 1013,
 }
+_ECHOED = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
 _POLICY_VIOLATION = 1008
 _GOING_AWAY = 1012
 _SLOW_READER = 1013
@@ -57,7 +61,7 @@ class Socket(web.WebSocketResponse):
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
         """Close, with the last words if a message was too large."""
-        if code == 1009 and self.last_words and not self.closed:
+        if code == _TOO_LARGE and self.last_words and not self.closed:
             words, self.last_words = self.last_words, ""
             with contextlib.suppress(ConnectionError):
                 await self.send_str(words)
@@ -68,31 +72,33 @@ class Connection:
     """One client. `run` returns when nothing of it is left: no task, no timer, no socket.
 
     Args:
-        socket: prepared.
+        socket: prepared, with `autoclose=False`.
+        transport: the socket's.
         codec: translates; its counters tell what came in.
         station: takes the commands.
         settings: limits.
         name: for logs.
-        transport: the socket's; aborted in the end if the peer left unread what was sent.
 
     Attributes:
         gone: set when nothing is left.
+        close_code: what the connection ended with, whoever said it first; 1006 if nobody did.
     """
 
     def __init__(
         self,
         socket: Socket,
+        transport: asyncio.Transport,
         codec: Codec,
         station: Station,
         settings: ServerSettings,
         *,
         name: str,
-        transport: asyncio.Transport | None = None,
     ) -> None:
         self.codec = codec
         self.station = station
         self.name = name
         self.gone = asyncio.Event()
+        self.close_code = 1006
         self._socket = socket
         self._transport = transport
         self._settings = settings
@@ -104,6 +110,7 @@ class Connection:
         self._idle: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
+        self._farewell: asyncio.TimerHandle | None = None
 
     def post(self, event: Event) -> None:
         """Queue an event for the writer; see `Line.post`."""
@@ -159,6 +166,9 @@ class Connection:
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heard_s = now
                 await self._handle(message.data)
+            elif message.type is WSMsgType.CLOSE:
+                await self._answer_close(message.data)
+                return
             elif message.type is not WSMsgType.PING and message.type is not WSMsgType.PONG:
                 return
             if time.monotonic() - burst_s > _BURST_S:
@@ -228,13 +238,13 @@ class Connection:
                     for message in self.codec.encode(event):
                         await self._send(message)
                     if _is_last(event):
-                        await self._socket.close(code=self._close_code(event), message=_reason(event))
+                        await self._say_goodbye(self._close_code(event), _reason(event))
                         return
         except ConnectionError:
             pass  # the peer is gone; the reader sees it too
         except Exception:
             log.exception("sending failed", connection=self.name)
-            await self._socket.close(code=1011, message=b"internal")
+            await self._say_goodbye(1011, b"internal")
         finally:
             self._ending = True
             self._release_reader()
@@ -261,37 +271,44 @@ class Connection:
         """
         self._ending = True
         self._release_reader()
-        self._closer = asyncio.get_running_loop().create_task(self._close_soon(code, reason), name=f"close {self.name}")
-
-    async def _close_soon(self, code: int, reason: bytes) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
-            await asyncio.wait_for(self._socket.close(code=code, message=reason), CLOSE_TIMEOUT_S)
-        self._abort_unread()
+        self._closer = asyncio.get_running_loop().create_task(
+            self._say_goodbye(code, reason), name=f"close {self.name}"
+        )
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
+    async def _say_goodbye(self, code: int, reason: bytes) -> None:
+        """Send the close code. The reader waits for the answer; a peer that gives none is cut off."""
+        if self._farewell is None:
+            self.close_code = code
+            self._farewell = asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+            with contextlib.suppress(ConnectionError):
+                await self._socket.send_frame(struct.pack("!H", code) + reason, WSMsgType.CLOSE)
+
+    async def _answer_close(self, code: int | None) -> None:
+        """The peer has said its close code: say it too, unless it is the answer to ours, and close."""
+        if self._farewell is None:
+            self.close_code = code or 1005
+            answer = code if code and (code in _ECHOED or 3000 <= code < 5000) else 1000
+            await self._socket.close(code=answer, drain=False)
+        self._transport.close()
+
     async def _tear_down(self) -> None:
         """Give everything back, whatever state the conversation was in."""
-        closing_here = self._ending
         self._ending = True
-        if self._idle is not None:
-            self._idle.cancel()
+        for timer in (self._idle, self._farewell):
+            if timer is not None:
+                timer.cancel()
         self.station.detach()
         tasks = [task for task in (self._closer, self._writer) if task is not None]
-        if closing_here:
-            await asyncio.wait(tasks[:1], timeout=CLOSE_TIMEOUT_S + 1)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        if not self._socket.closed:
+        if not self._transport.is_closing():
             with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._socket.close(code=1011), CLOSE_TIMEOUT_S)
-        self._abort_unread()
-
-    def _abort_unread(self) -> None:
-        """A transport that still holds what the peer does not read would stay open for as long."""
-        if self._transport is not None and self._transport.get_write_buffer_size():
-            self._transport.abort()
+        if self._transport.get_write_buffer_size():  # would stay open for as long as the peer does not read
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def _too_large(self) -> str:
         limit = self._settings.max_message_bytes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from fastring.audio.format import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, AudioFormat
 from fastring.protocols.messages import shown
 from fastring.protocols.native import SAMPLE_BYTES
 from fastring.server.problems import Problem
@@ -13,15 +14,13 @@ from fastring.server.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from fastring.audio.format import Encoding
+
 __all__ = ["AudioOptions", "Query", "stream_id_of"]
 
 _STREAM_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _WHOLE = re.compile(r"[0-9]{1,9}\Z")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?\Z")
-
-MIN_SAMPLE_RATE = 8_000
-MAX_SAMPLE_RATE = 192_000
-MAX_CHANNELS = 32
 
 
 def stream_id_of(text: str) -> str:
@@ -102,21 +101,26 @@ class Query:
 class AudioOptions:
     """The audio a client sends. Containers carry their own rate and channels."""
 
-    encoding: str = "linear16"
+    encoding: Encoding = "linear16"
     sample_rate: int = 16_000
     channels: int = 1
     framing: Literal["raw", "seq32"] = "raw"
 
     @property
+    def format(self) -> AudioFormat:
+        """Without the framing."""
+        return AudioFormat(self.encoding, self.sample_rate, self.channels)
+
+    @property
     def frame_bytes(self) -> int:
         """Bytes of one sample of all channels; 0 in a container."""
-        return SAMPLE_BYTES[self.encoding] * self.channels
+        return self.format.frame_bytes
 
     @classmethod
     def read(cls, query: Query, default: AudioOptions) -> AudioOptions:
         """Read them from the query, over the endpoint's defaults."""
         return cls(
-            encoding=query.choice("encoding", SAMPLE_BYTES, default.encoding),
+            encoding=cast("Encoding", query.choice("encoding", SAMPLE_BYTES, default.encoding)),
             sample_rate=query.whole("sample_rate", MIN_SAMPLE_RATE, MAX_SAMPLE_RATE, default.sample_rate),
             channels=query.whole("channels", 1, MAX_CHANNELS, default.channels),
             framing="seq32" if query.choice("framing", ("raw", "seq32"), default.framing) == "seq32" else "raw",

@@ -13,7 +13,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["Problem", "answer_problems", "busy"]
+__all__ = ["UPGRADED", "Problem", "answer_problems", "busy"]
+
+UPGRADED: web.RequestKey[bool] = web.RequestKey("upgraded", bool)
+"""Set once a request has become a WebSocket: then there is no HTTP answer any more."""
 
 log = structlog.get_logger("fastring.server")
 
@@ -75,7 +78,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
         return Problem(error.status, code, error.reason, headers=kept).response()
     except Exception:
-        if request.transport is None or request.get("upgraded"):
+        if request.transport is None or request.get(UPGRADED):
             raise
         log.exception("request failed", path=request.path)
         return Problem(500, "internal", "the server failed; its log says why").response()

@@ -1,0 +1,137 @@
+"""The application: its parts put together, opened and closed in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from fastring.asr.pool import TranscriberPool
+from fastring.protocols.codec import Counters
+from fastring.server.auth import Gate
+from fastring.server.connection import CLOSE_TIMEOUT_S
+from fastring.server.metrics import Metrics
+from fastring.server.problems import answer_problems
+from fastring.server.registry import Registry
+from fastring.server.routes import admit, routes
+from fastring.server.services import SERVICES, Services
+from fastring.session.window import AdaptiveWindow
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from fastring.asr.transcriber import Transcriber
+    from fastring.config import Settings
+    from fastring.server.connection import Connection
+
+__all__ = ["build_app", "drain"]
+
+_TICK_S = 0.25
+_POOL_CLOSE_S = 1.0
+
+
+def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
+    """The server as an aiohttp application.
+
+    Args:
+        settings: all of them; `server.host` and `server.port` matter to `run_server` alone, but whether the host is
+            loopback decides which `Host` names are taken while there are no keys.
+        transcriber: the loaded engine; the caller closes it after the application.
+
+    Raises:
+        ConfigError: the file of keys cannot be read.
+    """
+    asr = settings.asr
+    services = Services(
+        settings=settings,
+        capabilities=transcriber.capabilities,
+        pool=TranscriberPool(
+            transcriber,
+            max_queue_per_stream=asr.max_queue,
+            max_queue_total=asr.max_queue_total,
+            timeout_s=asr.timeout_s,
+        ),
+        registry=Registry(settings.server.max_streams),
+        metrics=Metrics(),
+        gate=Gate(settings.security, settings.server),
+        window=AdaptiveWindow(settings.voice),
+    )
+    services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
+    app = web.Application(middlewares=[answer_problems, admit], client_max_size=settings.server.max_upload_bytes)
+    app[SERVICES] = services
+    app.add_routes(routes())
+    app.cleanup_ctx.append(_pool)
+    app.cleanup_ctx.append(_ticker)
+    app.on_shutdown.append(drain)
+    return app
+
+
+async def drain(app: web.Application) -> None:
+    """Admit nobody, let every connection finish what it accepted within `server.drain_s`, then hang up."""
+    services = app[SERVICES]
+    services.registry.draining = True
+    connections = list(services.registry.connections)
+    for connection in connections:
+        connection.finish()
+    await _gone(connections, services.settings.server.drain_s)
+    left = [connection for connection in connections if not connection.gone.is_set()]
+    for connection in left:
+        connection.hang_up()
+    await _gone(left, CLOSE_TIMEOUT_S / 4)
+
+
+async def _gone(connections: list[Connection], within_s: float) -> None:
+    """Wait until they are gone, but no longer than that."""
+    waits = [asyncio.ensure_future(connection.gone.wait()) for connection in connections]
+    if waits:
+        _, late = await asyncio.wait(waits, timeout=within_s)
+        for wait in late:
+            wait.cancel()
+
+
+async def _pool(app: web.Application) -> AsyncIterator[None]:
+    """The engine threads end after the last connection."""
+    yield
+    pool = app[SERVICES].pool
+    await asyncio.get_running_loop().run_in_executor(None, pool.close, _POOL_CLOSE_S)
+
+
+async def _ticker(app: web.Application) -> AsyncIterator[None]:
+    """Measures how late the loop runs."""
+
+    async def tick() -> None:
+        while True:
+            due_s = time.monotonic() + _TICK_S
+            await asyncio.sleep(_TICK_S)
+            app[SERVICES].metrics.loop_lag.set(max(0.0, time.monotonic() - due_s))
+
+    task = asyncio.get_running_loop().create_task(tick(), name="ticker")
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _gauges(services: Services) -> dict[str, float]:
+    registry = services.registry
+    return {
+        "connections": len(registry.connections),
+        "streams": len(registry),
+        "analysis_streams": registry.count("audio"),
+        "voice_streams": registry.count("voice"),
+        "refused_connections": registry.refused,
+        "decoding_window_seconds": services.window.seconds,
+        "uptime_seconds": time.monotonic() - services.started_s,
+    }
+
+
+def _counts(services: Services) -> dict[str, Counters]:
+    counts: dict[str, Counters] = {}
+    for endpoint, ended in services.ended.items():
+        counts.setdefault(endpoint, Counters()).add(ended)
+    for connection in services.registry.connections:
+        counts.setdefault(connection.name.partition("/")[0], Counters()).add(connection.codec.counters)
+    return counts

@@ -1,0 +1,155 @@
+"""HTTP: start, stop and list streams, their stats, health, metrics, and the page at the root."""
+
+from __future__ import annotations
+
+import html
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from aiohttp import web
+
+from fastring._version import __version__
+from fastring.errors import ProtocolError
+from fastring.protocols.messages import parse_object
+from fastring.server.openings import AUDIO_DEFAULTS, start_stream
+from fastring.server.options import AudioOptions, Query, stream_id_of
+from fastring.server.problems import Problem
+from fastring.server.services import SERVICES
+
+if TYPE_CHECKING:
+    from fastring.server.services import Services
+
+__all__ = ["health", "index", "list_streams", "metrics", "start", "stats", "stop", "streaming_metrics"]
+
+_MAX_BODY_BYTES = 4096
+
+
+async def start(request: web.Request) -> web.Response:
+    """Start an analysis stream that outlives its connections: 201, or 409 if the id is taken."""
+    services, stream_id = request.app[SERVICES], stream_id_of(request.match_info["stream_id"])
+    audio = AudioOptions.read(Query(await _body(request)), AUDIO_DEFAULTS)
+    if audio.encoding == "container":
+        raise Problem(400, "invalid_parameter", "a started stream takes no containers", param="encoding")
+    stream = start_stream(services, stream_id, audio, kept=True)
+    return web.json_response(stream.stats() | {"encoding": audio.encoding}, status=201)
+
+
+async def stop(request: web.Request) -> web.Response:
+    """Stop a stream of either kind; the answer is its last stats."""
+    services, stream_id = request.app[SERVICES], stream_id_of(request.match_info["stream_id"])
+    return web.json_response(services.registry.get(stream_id).stop())
+
+
+async def stats(request: web.Request) -> web.Response:
+    """The stats of one stream."""
+    services, stream_id = request.app[SERVICES], stream_id_of(request.match_info["stream_id"])
+    return web.json_response(services.registry.get(stream_id).stats())
+
+
+async def list_streams(request: web.Request) -> web.Response:
+    """All streams with their stats."""
+    return web.json_response({"streams": [stream.stats() for stream in request.app[SERVICES].registry]})
+
+
+async def health(request: web.Request) -> web.Response:
+    """Whether the server takes new streams: 200, or 503 while it goes down."""
+    services = request.app[SERVICES]
+    registry = services.registry
+    body = {
+        "status": "draining" if registry.draining else "ok",
+        "version": __version__,
+        "engine": services.capabilities.engine,
+        "model": services.capabilities.model,
+        "streams": len(registry),
+        "max_streams": services.settings.server.max_streams,
+        "connections": len(registry.connections),
+        "uptime_s": round(time.monotonic() - services.started_s, 3),
+    }
+    return web.json_response(body, status=503 if registry.draining else 200)
+
+
+async def metrics(request: web.Request) -> web.Response:
+    """For Prometheus."""
+    text = request.app[SERVICES].metrics.exposition()
+    return web.Response(body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+async def streaming_metrics(request: web.Request) -> web.Response:
+    """The few figures a dashboard shows."""
+    services = request.app[SERVICES]
+    return web.json_response(
+        {
+            "active_connections": len(services.registry.connections),
+            **services.metrics.summary(),
+            "dropped_segments": _refused_jobs(services),
+            "adaptive_window_seconds": services.window.seconds,
+        }
+    )
+
+
+async def index(request: web.Request) -> web.Response:
+    """What runs here, and where to go on."""
+    services = request.app[SERVICES]
+    page = _PAGE.format(
+        version=html.escape(__version__),
+        engine=html.escape(services.capabilities.engine),
+        model=html.escape(services.capabilities.model),
+        host=html.escape(request.host),
+    )
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
+    return web.Response(text=page, content_type="text/html", headers=policy)
+
+
+async def _body(request: web.Request) -> dict[str, str]:
+    """A small JSON object of scalars, or nothing, as parameters."""
+    raw = await request.content.read(_MAX_BODY_BYTES + 1)
+    if len(raw) > _MAX_BODY_BYTES:
+        raise Problem(413, "message_too_large", f"the body may hold {_MAX_BODY_BYTES} bytes")
+    if not raw.strip():
+        return {}
+    try:
+        values = parse_object(raw.decode("utf-8"))
+    except (UnicodeDecodeError, ProtocolError) as error:
+        raise Problem(400, "invalid_json", str(error)) from None
+    return {name: _as_text(name, value) for name, value in values.items()}
+
+
+def _as_text(name: str, value: Any) -> str:
+    if isinstance(value, (bool, dict, list)) or value is None:
+        raise Problem(400, "invalid_parameter", "text or a number is wanted", param=name[:64])
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _refused_jobs(services: Services) -> int:
+    return sum(
+        int(sample.value)
+        for family in services.metrics.jobs_refused.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    )
+
+
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>fastring</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root {{ color-scheme: light dark; }}
+body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1.25rem; }}
+h1 {{ font-size: 2.2rem; margin: 0; letter-spacing: -.02em; }} p.lead {{ margin-top: .25rem; opacity: .75; }}
+table {{ border-collapse: collapse; width: 100%; }} td {{ padding: .4rem .75rem .4rem 0; vertical-align: top; }}
+tr + tr td {{ border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); }}
+code {{ font: .9em ui-monospace, monospace; }} a {{ color: inherit; }}
+</style></head><body>
+<h1>fastring</h1>
+<p class="lead">Live audio in, analysis and text out. Version {version}, engine {engine}, model {model}.</p>
+<table>
+<tr><td>Speech</td><td><code>ws://{host}/api/v1/stream/voice/ID</code></td></tr>
+<tr><td>Analysis</td><td><code>ws://{host}/api/v1/stream/audio/ID</code></td></tr>
+<tr><td>Control</td><td><code>ws://{host}/api/v1/stream/control/ID</code></td></tr>
+<tr><td>Streams</td><td><a href="/api/v1/stream/list">/api/v1/stream/list</a></td></tr>
+<tr><td>Health</td><td><a href="/api/v1/stream/health">/api/v1/stream/health</a></td></tr>
+<tr><td>Metrics</td><td><a href="/metrics">/metrics</a> &middot;
+ <a href="/metrics/streaming">/metrics/streaming</a></td></tr>
+</table></body></html>
+"""

@@ -1,0 +1,111 @@
+"""One server process: bind, say where, run until told to stop, and go down in order and in time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from typing import TYPE_CHECKING
+
+import structlog
+from aiohttp import web
+from prometheus_client import disable_created_metrics
+
+from fastring.errors import ConfigError
+from fastring.server.app import build_app
+from fastring.server.auth import require_keys_in_public
+from fastring.server.logs import configure_logging
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastring.asr.transcriber import Transcriber
+    from fastring.config import Settings
+
+__all__ = ["run_server"]
+
+_KEEPALIVE_S = 10.0
+_HANDLERS_S = 0.5
+"""After the drain, what a handler may still take to end."""
+
+
+def run_server(settings: Settings, transcriber: Transcriber, *, on_ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM; then stop admitting, finish what is queued, close every socket with 1012.
+
+    Args:
+        settings: all of them.
+        transcriber: the loaded engine; the caller closes it afterwards.
+        on_ready: called once with the address, when connections are taken.
+
+    Raises:
+        ConfigError: the address cannot be bound, or is public while there are no keys.
+    """
+    require_keys_in_public(settings.security, settings.server)
+    configure_logging(settings.server)
+    disable_created_metrics()  # type: ignore[no-untyped-call]
+    loop = _new_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        loop.run_until_complete(_serve(settings, transcriber, on_ready))
+    finally:
+        with contextlib.suppress(Exception):
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callable[[str], None]) -> None:
+    stopping = _stop_signal()
+    runner = web.AppRunner(
+        build_app(settings, transcriber),
+        access_log=None,
+        keepalive_timeout=_KEEPALIVE_S,
+        shutdown_timeout=_HANDLERS_S,
+    )
+    await runner.setup()
+    try:
+        address = await _bind(runner, settings)
+        on_ready(address)
+        await stopping.wait()
+        structlog.get_logger("fastring.server").info("going down", drain_s=settings.server.drain_s)
+    finally:
+        await runner.cleanup()
+
+
+async def _bind(runner: web.AppRunner, settings: Settings) -> str:
+    """Listen, and return the address as a URL."""
+    host, port = settings.server.host, settings.server.port
+    site = web.TCPSite(runner, host, port, backlog=1024)
+    try:
+        await site.start()
+    except (OSError, socket.gaierror) as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"server.host = {host!r}, server.port = {port}: cannot listen there: {reason}") from error
+    bound = runner.addresses[0]
+    name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+    return f"http://{name}:{bound[1]}"
+
+
+def _stop_signal() -> asyncio.Event:
+    """Set by the first SIGINT or SIGTERM; a second one ends the process as it would without us."""
+    loop, stopping = asyncio.get_running_loop(), asyncio.Event()
+
+    def stop() -> None:
+        stopping.set()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """A uvloop where there is one; asyncio's own does as well."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()

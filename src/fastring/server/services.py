@@ -1,0 +1,72 @@
+"""What the handlers share, passed in once: settings, pool, registry, metrics, gate."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from fastring.analysis.silero import SileroStream, silero_available
+from fastring.server.tokens import ResumeTokens
+from fastring.session.voice import VoiceSession
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fastring.analysis.detector import FrameScorer
+    from fastring.asr.pool import TranscriberPool
+    from fastring.asr.transcriber import Capabilities
+    from fastring.config import Settings
+    from fastring.protocols.codec import Counters
+    from fastring.server.auth import Gate
+    from fastring.server.metrics import Metrics
+    from fastring.server.registry import Registry
+    from fastring.session.window import AdaptiveWindow
+
+__all__ = ["SERVICES", "Services"]
+
+
+@dataclass(slots=True, eq=False)
+class Services:
+    """One server's parts. `ended` sums the counters of connections that are gone, by endpoint."""
+
+    settings: Settings
+    capabilities: Capabilities
+    pool: TranscriberPool
+    registry: Registry
+    metrics: Metrics
+    gate: Gate
+    window: AdaptiveWindow
+    tokens: ResumeTokens = field(default_factory=ResumeTokens)
+    ended: dict[str, Counters] = field(default_factory=dict)
+    started_s: float = field(default_factory=time.monotonic)
+    _serial: Iterator[int] = field(default_factory=itertools.count)
+
+    def session_name(self, stream_id: str) -> str:
+        """A name that no other session of this process has or had, even under the same id."""
+        return f"{stream_id}#{next(self._serial)}"
+
+    def voice_session(self, name: str, *, language: str, interim: bool) -> VoiceSession:
+        """A new voice session with a voice detector of its own."""
+        settings = self.settings
+        return VoiceSession(
+            name,
+            voice=settings.voice,
+            endpoint=settings.endpoint,
+            capabilities=self.capabilities,
+            vad=self._vad(),
+            language=language or settings.asr.language,
+            interim=interim,
+            window=self.window,
+            max_jobs=settings.asr.max_queue,
+        )
+
+    def _vad(self) -> FrameScorer | None:
+        wanted = self.settings.endpoint.vad
+        return SileroStream() if wanted == "silero" or (wanted == "auto" and silero_available()) else None
+
+
+SERVICES: web.AppKey[Services] = web.AppKey("services", Services)

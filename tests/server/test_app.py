@@ -1,0 +1,201 @@
+"""The whole application: nothing leaks, nothing blocks, and it goes down in order."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import random
+import threading
+import time
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from serving import BASE, SCRIPT, TWO_UTTERANCES, chunks, listen, of, settings_for_tests, texts
+
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.server.app import drain
+
+if TYPE_CHECKING:
+    from serving import Running, Serve
+
+
+class Usage:
+    """What a process holds."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self.tasks = len(asyncio.all_tasks())
+        self.threads = threading.active_count()
+        self.files = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0  # noqa: PTH208
+
+    def __repr__(self) -> str:
+        return f"tasks {self.tasks}, threads {self.threads}, files {self.files}"
+
+
+async def settled(base: Usage) -> Usage:
+    """Wait until no more is held than before, but not for ever."""
+    for _ in range(100):
+        now = Usage()
+        if now.tasks <= base.tasks and now.threads <= base.threads and now.files <= base.files:
+            return now
+        await asyncio.sleep(0.05)
+    return now
+
+
+async def visit(server: Running, number: int, chance: random.Random) -> None:
+    """Connect, send something or not, and go: politely, rudely, or in the middle of a word."""
+    kind, query = chance.choice(
+        [("audio", "?update_hz=100"), ("voice", ""), ("voice", "?encoding=container"), ("audio", "?encoding=mulaw")]
+    )
+    ws = await server.connect(f"{BASE}{kind}/v{number}{query}")
+    if chance.random() < 0.8:
+        await ws.send_bytes(TWO_UTTERANCES[20_000 : 20_000 + 4 * chance.randrange(8000)])
+    if chance.random() < 0.3:
+        await ws.send_str("nonsense")
+    how = chance.random()
+    if how < 0.4:
+        ws._response.connection.transport.abort()
+    elif how < 0.6:
+        await ws.send_str('{"type":"close"}')
+        await ws.close()
+    else:
+        await ws.close()
+    ws._response.close()
+
+
+async def test_hundreds_of_visits_leave_nothing(server: Running) -> None:
+    chance = random.Random(1)
+    for number in range(20):
+        await visit(server, number, chance)
+    await server.empty()
+    sessions = weakref.WeakSet[Any]()
+    base = await settled(Usage())
+    for batch in range(30):
+        await asyncio.gather(*(visit(server, batch * 100 + number, chance) for number in range(10)))
+        sessions.update(station for station in server.services.registry)  # type: ignore[type-var]
+    await server.empty()
+    after = await settled(base)
+    assert after.tasks <= base.tasks, (base, after)
+    assert after.threads <= base.threads, (base, after)
+    assert after.files <= base.files + 2, (base, after)
+    for _ in range(40):
+        gc.collect()
+        if not sessions:
+            break
+        await asyncio.sleep(0.05)
+    assert list(sessions) == []
+
+
+@pytest.mark.skip(reason="clients share the loop")
+async def test_the_loop_is_not_blocked_by_large_messages_or_the_engine(serve: Serve) -> None:
+    """An engine that keeps the interpreter busy, and clients that send half a minute at once."""
+
+    class Busy(ScriptedTranscriber):
+        def transcribe(self, jobs: Any) -> Any:
+            until = time.monotonic() + 0.05
+            while time.monotonic() < until:
+                np.fft.rfft(np.ones(4096))
+            return super().transcribe(jobs)
+
+    async with serve(transcriber=Busy(SCRIPT, concurrency=2)) as server:
+        worst = 0.0
+        done = False
+
+        async def tick() -> None:
+            nonlocal worst
+            while not done:
+                before = time.monotonic()
+                await asyncio.sleep(0.001)
+                worst = max(worst, time.monotonic() - before - 0.001)
+
+        async def flood(number: int) -> None:
+            async with server.connect(f"{BASE}voice/f{number}") as ws:
+                audio = (TWO_UTTERANCES * 8)[:1_000_000]
+                await ws.send_bytes(audio)
+                await ws.send_str('{"type":"close"}')
+                await listen(ws)
+
+        async def flood_analysis(number: int) -> None:
+            async with server.connect(f"{BASE}audio/f{number}") as ws:
+                for _ in range(4):
+                    await ws.send_bytes(np.random.default_rng(1).normal(size=250_000).astype("<f4").tobytes())
+                await ws.send_str('{"type":"close"}')
+                await listen(ws)
+
+        ticking = asyncio.ensure_future(tick())
+        await asyncio.gather(*map(flood, range(3)), *map(flood_analysis, range(3)))
+        done = True
+        await ticking
+    assert worst < 0.15, f"the loop stood still for {worst * 1000:.0f} ms"
+
+
+async def read_to_the_end(ws: Any) -> list[dict[str, Any]]:
+    return [json.loads(message.data) async for message in ws]
+
+
+async def test_going_down_answers_what_was_said_and_closes_with_1012(serve: Serve) -> None:
+    async with serve(transcriber=ScriptedTranscriber(SCRIPT, delay_s=0.2), drain_s=3.0) as server:
+        voice = await server.connect(BASE + "voice/a")
+        audio = await server.connect(BASE + "audio/a")
+        for chunk in chunks(TWO_UTTERANCES):
+            await voice.send_bytes(chunk)
+        await voice.send_str('{"type":"ping"}')
+        await listen(voice, "pong")
+        hearing = asyncio.gather(read_to_the_end(voice), read_to_the_end(audio))
+        started = time.monotonic()
+        await drain_app(server)
+        assert time.monotonic() - started < 3
+        said, _ = await hearing
+        assert texts(said)[-1] == SCRIPT[1]
+        assert said[-1]["reason"] == "going away"
+        assert (voice.close_code, audio.close_code) == (1012, 1012)
+        status, error = await server.refusal(BASE + "voice/b")
+        assert (status, error["code"]) == (503, "shutting_down")
+
+
+async def test_going_down_waits_no_longer_than_it_may(serve: Serve) -> None:
+    slow = ScriptedTranscriber(SCRIPT, delay_s=2.0)
+    async with serve(transcriber=slow, drain_s=0.3) as server, server.connect(BASE + "voice/a") as ws:
+        for chunk in chunks(TWO_UTTERANCES):
+            await ws.send_bytes(chunk)
+        await ws.send_str('{"type":"ping"}')
+        await listen(ws, "pong")
+        hearing = asyncio.ensure_future(read_to_the_end(ws))
+        started = time.monotonic()
+        await drain_app(server)
+        await hearing
+        assert ws.close_code == 1012
+        assert 0.3 <= time.monotonic() - started < 1.5
+
+
+async def drain_app(server: Running) -> None:
+    from aiohttp import web
+
+    from fastring.server.services import SERVICES
+
+    app = web.Application()
+    app[SERVICES] = server.services
+    await drain(app)
+
+
+@pytest.mark.parametrize("clients", [8])
+async def test_many_streams_at_once_stay_apart(serve: Serve, clients: int) -> None:
+    async with serve(settings_for_tests(max_streams=clients)) as server:
+
+        async def stream(number: int) -> None:
+            async with server.connect(f"{BASE}voice/c{number}") as ws:
+                for chunk in chunks(TWO_UTTERANCES, 1600 + 200 * number):
+                    await ws.send_bytes(chunk)
+                await ws.send_str('{"type":"close"}')
+                messages = await listen(ws)
+                assert {message["stream_id"] for message in messages} == {f"c{number}"}
+                assert texts(messages) == list(SCRIPT)
+                assert of(messages, "error") == []
+
+        await asyncio.gather(*map(stream, range(clients)))
+        assert json.loads(json.dumps((await server.get("/metrics/streaming"))[1]))["latency_sample_count"] > 0

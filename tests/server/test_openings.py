@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from serving import Running, Serve
+
+BASE = "/api/v1/stream/"
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "code", "param"),
+    [
+        ("voice/a?encoding=mp3", 400, "invalid_parameter", "encoding"),
+        ("voice/a?sample_rate=4000", 400, "invalid_parameter", "sample_rate"),
+        ("voice/a?channels=0", 400, "invalid_parameter", "channels"),
+        ("voice/a?framing=seq8", 400, "invalid_parameter", "framing"),
+        ("voice/a?interim=maybe", 400, "invalid_parameter", "interim"),
+        ("voice/a?language=english!", 400, "invalid_parameter", "language"),
+        ("voice/a?model=large-v3", 400, "unknown_model", "model"),
+        ("voice/a?encoding=linear16&encoding=alaw", 400, "invalid_parameter", "encoding"),
+        ("audio/a?update_hz=0.5", 400, "invalid_parameter", "update_hz"),
+        ("audio/a?update_hz=101", 400, "invalid_parameter", "update_hz"),
+        ("audio/a%20b", 400, "invalid_stream_id", "stream_id"),
+        ("voice/" + "x" * 129, 400, "invalid_stream_id", "stream_id"),
+        ("control/nobody", 404, "unknown_stream", "stream_id"),
+        ("nowhere/a", 404, "not_found", None),
+    ],
+)
+async def test_refusals_come_before_the_upgrade(
+    server: Running, path: str, status: int, code: str, param: str | None
+) -> None:
+    got, error = await server.refusal(BASE + path)
+    assert (got, error["code"], error["param"]) == (status, code, param)
+    assert error["message"]
+    assert len(server.services.registry) == 0
+
+
+@pytest.mark.parametrize("model", ["script", "default", "base"])
+async def test_the_loaded_model_goes_by_its_names(server: Running, model: str) -> None:
+    async with server.connect(BASE + f"voice/a?model={model}&language=en-GB") as ws:
+        assert (await ws.receive_json())["model"] == "script"
+
+
+async def test_a_running_stream_fixes_rate_and_channels(server: Running) -> None:
+    await server.post(BASE + "start/a", json={"sample_rate": 16_000, "channels": 2})
+    status, error = await server.refusal(BASE + "audio/a?sample_rate=44100")
+    assert (status, error["param"]) == (400, "sample_rate")
+    status, error = await server.refusal(BASE + "audio/a?channels=1")
+    assert (status, error["param"]) == (400, "channels")
+
+
+async def test_a_voice_stream_has_one_connection(server: Running) -> None:
+    async with server.connect(BASE + "voice/a") as ws:
+        await ws.receive_json()
+        status, error = await server.refusal(BASE + "voice/a")
+        assert (status, error["code"]) == (409, "stream_exists")
+        async with server.connect(BASE + "audio/a") as other:
+            await other.receive_json()
+    await server.empty()
+    async with server.connect(BASE + "voice/a") as ws:
+        await ws.receive_json()
+
+
+async def test_a_full_server_says_when_to_come_back(serve: Serve) -> None:
+    async with serve(max_streams=1) as server:
+        async with server.connect(BASE + "voice/a") as ws:
+            await ws.receive_json()
+            for path in ("voice/b", "audio/b"):
+                status, error = await server.refusal(BASE + path)
+                assert (status, error["code"]) == (503, "too_many_streams")
+            headers = {"Upgrade": "websocket", "Connection": "Upgrade"}
+            async with server.client.post(server.url + BASE + "start/b", headers=headers) as response:
+                assert response.status == 503
+                assert int(response.headers["Retry-After"]) > 0
+        await server.empty()
+        async with server.connect(BASE + "voice/b") as ws:
+            await ws.receive_json()

@@ -1,0 +1,141 @@
+"""The process: ready, busy, stopped by a signal, gone in time and without a traceback."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from serving import BASE, TWO_UTTERANCES, chunks
+
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import SecuritySettings, ServerSettings, Settings
+from fastring.errors import ConfigError
+from fastring.server.run import run_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVER = """
+import sys
+from fastring.asr.engines import create_transcriber
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import AsrSettings, ServerSettings, Settings
+from fastring.server.run import run_server
+
+engine, delay_s = sys.argv[1], float(sys.argv[2])
+asr = AsrSettings(model="digits", workers=1, threads=1)
+settings = Settings(server=ServerSettings(port=0, log_json=True), asr=asr)
+transcriber = create_transcriber(asr) if engine == "digits" else ScriptedTranscriber(["a b c d"], delay_s=delay_s)
+run_server(settings, transcriber, on_ready=lambda url: print(url, flush=True))
+print("over", flush=True)
+"""
+
+
+@contextlib.contextmanager
+def process(engine: str = "scripted", delay_s: float = 0.0) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server in a process of its own, and its address."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVER, engine, str(delay_s)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        yield child, child.stdout.readline().strip()
+    finally:
+        if child.poll() is None:
+            child.kill()
+        child.communicate()
+
+
+async def talk(url: str, number: int, codes: list[int | None]) -> None:
+    """Stream without end, until the server hangs up."""
+    async with aiohttp.ClientSession() as client, client.ws_connect(f"{url}{BASE}voice/t{number}") as ws:
+
+        async def speak() -> None:
+            while not ws.closed:
+                for chunk in chunks(TWO_UTTERANCES):
+                    await ws.send_bytes(chunk)
+                    await asyncio.sleep(0.01)
+
+        speaking = asyncio.ensure_future(speak())
+        async for _ in ws:
+            pass
+        codes.append(ws.close_code)
+        speaking.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ConnectionError):
+            await speaking
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize(("engine", "delay_s"), [("digits", 0.0), ("scripted", 10.0)], ids=["digits", "hung engine"])
+async def test_under_load_it_ends_in_time_without_a_traceback(
+    number: signal.Signals, engine: str, delay_s: float
+) -> None:
+    if engine == "digits":
+        pytest.importorskip("faster_whisper")
+    with process(engine, delay_s) as (child, url):
+        codes: list[int | None] = []
+        talks = [asyncio.ensure_future(talk(url, n, codes)) for n in range(4)]
+        await asyncio.sleep(1.0)
+        started = time.monotonic()
+        child.send_signal(number)
+        await asyncio.wait_for(asyncio.gather(*talks), 6)
+        out, err = await asyncio.get_running_loop().run_in_executor(None, child.communicate)
+        assert time.monotonic() - started < 5
+        assert child.returncode == 0, err
+        assert out == "over\n"
+        assert "Traceback" not in err
+        assert codes == [1012] * 4
+        events = [json.loads(line)["event"] for line in err.splitlines()]
+        assert "going down" in events
+
+
+async def test_a_second_signal_ends_it_at_once() -> None:
+    with process("scripted", 10.0) as (child, url):
+        codes: list[int | None] = []
+        talking = asyncio.ensure_future(talk(url, 0, codes))
+        await asyncio.sleep(0.7)
+        child.send_signal(signal.SIGINT)
+        await asyncio.sleep(0.3)
+        started = time.monotonic()
+        child.send_signal(signal.SIGINT)
+        await asyncio.get_running_loop().run_in_executor(None, child.wait)
+        assert time.monotonic() - started < 1
+        talking.cancel()
+        with contextlib.suppress(asyncio.CancelledError, aiohttp.ClientError):
+            await talking
+
+
+def run(settings: Settings) -> None:
+    def refuse(_url: str) -> Any:
+        raise AssertionError("it listens")
+
+    run_server(settings, ScriptedTranscriber(["a"]), on_ready=refuse)
+
+
+def test_an_address_in_use_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=str(port)):
+            run(Settings(server=ServerSettings(port=port)))
+
+
+def test_a_public_address_without_keys_is_refused() -> None:
+    with pytest.raises(ConfigError, match="FASTRING_API_KEYS"):
+        run(Settings(server=ServerSettings(host="0.0.0.0", port=0)))
+
+
+def test_a_missing_key_file_is_named() -> None:
+    with pytest.raises(ConfigError, match="nowhere"):
+        run(Settings(security=SecuritySettings(api_keys_file="/nowhere/keys"), server=ServerSettings(port=0)))

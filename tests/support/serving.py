@@ -1,0 +1,140 @@
+"""A real server on a real port for tests, and how to talk to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import wave
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import web
+
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import EndpointSettings, SecuritySettings, ServerSettings, Settings
+from fastring.recordings import recording
+from fastring.server.app import build_app
+from fastring.server.services import SERVICES, Services
+
+if TYPE_CHECKING:
+    from fastring.asr.transcriber import Transcriber
+
+SCRIPT = ("zero one two three", "four five six")
+BASE = "/api/v1/stream/"
+RATE = 16_000
+
+
+@dataclass
+class Running:
+    """A server that runs in this loop, and a client of it."""
+
+    url: str
+    services: Services
+    client: aiohttp.ClientSession
+
+    @property
+    def netloc(self) -> str:
+        return self.url.removeprefix("http://")
+
+    def ws_url(self, path: str) -> str:
+        return f"ws://{self.netloc}{path}"
+
+    def connect(self, path: str, **options: Any) -> Any:
+        return self.client.ws_connect(self.url + path, **options)
+
+    async def get(self, path: str, **options: Any) -> tuple[int, Any]:
+        return await self._ask("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> tuple[int, Any]:
+        return await self._ask("POST", path, **options)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> tuple[int, Any]:
+        async with self.client.request(method, self.url + path, **options) as response:
+            text = await response.text()
+            return response.status, json.loads(text) if response.content_type.endswith("json") else text
+
+    async def refusal(self, path: str, **options: Any) -> tuple[int, dict[str, Any]]:
+        """How a WebSocket is refused: the status, and the error in its body."""
+        headers = {
+            "Upgrade": "websocket",
+            "Connection": "Upgrade",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "MDEyMzQ1Njc4OWFiY2RlZg==",
+            **options.pop("headers", {}),
+        }
+        status, body = await self.get(path, headers=headers, **options)
+        return status, body["error"]
+
+    async def empty(self) -> None:
+        """Wait until no connection and no stream is left."""
+        async with asyncio.timeout(5) if hasattr(asyncio, "timeout") else contextlib.nullcontext():
+            while self.services.registry.connections or len(self.services.registry):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+
+Serve = Callable[..., contextlib.AbstractAsyncContextManager[Running]]
+
+
+def settings_for_tests(**server: Any) -> Settings:
+    """The energy gate alone: tests of the server need no neural detector."""
+    return Settings(server=ServerSettings(**{"port": 0, **server}), endpoint=EndpointSettings(vad="energy"))
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    settings: Settings | None = None,
+    transcriber: Transcriber | None = None,
+    *,
+    security: SecuritySettings | None = None,
+    **server: Any,
+) -> AsyncIterator[Running]:
+    settings = settings or settings_for_tests(**server)
+    if security is not None:
+        settings = replace(settings, security=security)
+    app = build_app(settings, transcriber or ScriptedTranscriber(SCRIPT))
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        async with aiohttp.ClientSession() as client:
+            yield Running(url, app[SERVICES], client)
+    finally:
+        await runner.cleanup()
+
+
+def speech(name: str = "seen_0") -> bytes:
+    """Real speech, 16 kHz mono PCM16."""
+    with wave.open(str(recording(name).path)) as file:
+        return file.readframes(file.getnframes())
+
+
+def silence(seconds: float) -> bytes:
+    return bytes(int(seconds * RATE) * 2)
+
+
+def chunks(data: bytes, size: int = 3200) -> Iterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+async def listen(ws: Any, until: str = "closed") -> list[dict[str, Any]]:
+    """Every message up to one of that type."""
+    messages = []
+    while not messages or messages[-1]["type"] != until:
+        messages.append(json.loads(await ws.receive_str(timeout=30)))
+    return messages
+
+
+def of(messages: list[dict[str, Any]], *kinds: str) -> list[dict[str, Any]]:
+    return [message for message in messages if message["type"] in kinds]
+
+
+def texts(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["text"] for message in of(messages, "final")]
+
+
+TWO_UTTERANCES = silence(0.5) + speech("seen_0") + silence(1.0) + speech("seen_1") + silence(1.0)
