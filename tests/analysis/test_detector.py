@@ -4,7 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastring.analysis import detector
 from fastring.analysis.detector import FRAME_SAMPLES, SpeechDetector
+from fastring.analysis.gate import GateFrame
 
 LOUD = 0.1
 
@@ -21,7 +23,7 @@ class CountingScorer:
         return (np.abs(frames).mean(axis=1) > LOUD / 4).astype(np.float32)
 
     def skip(self, frames: np.ndarray) -> None:
-        self.skipped += len(frames)
+        self.skipped += 1
 
 
 def stretches(*parts: tuple[float, int]) -> np.ndarray:
@@ -34,7 +36,6 @@ def test_digital_silence_costs_no_inference() -> None:
     scorer = CountingScorer()
     frames = SpeechDetector(scorer).push(np.zeros(100 * FRAME_SAMPLES, np.int16))
     assert scorer.scored == 0
-    assert scorer.skipped == 100
     assert {(f.probability, f.scored) for f in frames} == {(0.0, False)}
 
 
@@ -43,7 +44,7 @@ def test_sound_is_scored_and_a_while_after_it() -> None:
     detector = SpeechDetector(scorer)
     detector.push(stretches((0, 50 * FRAME_SAMPLES), (LOUD, 10 * FRAME_SAMPLES), (0, 50 * FRAME_SAMPLES)))
     assert scorer.scored == 20
-    assert scorer.skipped == 90
+    assert scorer.skipped == 1  # told once, when it is asked again
 
 
 def test_without_a_scorer_the_gate_decides() -> None:
@@ -69,3 +70,15 @@ def test_chunks_do_not_matter(cuts: list[int]) -> None:
     for part in np.split(samples, np.minimum(np.cumsum(cuts), len(samples))):
         got += pieces.push(part)
     assert got + pieces.flush() == expected
+
+
+def test_levels_weigh_in() -> None:
+    """The same score means more far above the noise floor, and more in quiet than in loud surroundings."""
+
+    def probability(level_db: float, floor_db: float) -> float:
+        return detector._weighed(0.4, GateFrame(True, level_db, floor_db))
+
+    assert probability(-30, -60) > probability(-30, -35) > probability(-10, -15)
+    assert probability(-90, -120) == probability(-80, -80)
+    assert detector._weighed(0.0, GateFrame(True, -30, -60)) < 0.2
+    assert detector._weighed(1.0, GateFrame(True, 0, 0)) > 0.95

@@ -7,16 +7,13 @@ looks at levels alone, so neither chunking nor what the rest of the session does
 
 from __future__ import annotations
 
-import itertools
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+import math
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastring.analysis.gate import EnergyGate
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from fastring.analysis.gate import EnergyGate, GateFrame
 
 __all__ = ["FRAME_SAMPLES", "Frame", "FrameScorer", "SpeechDetector"]
 
@@ -24,6 +21,14 @@ FRAME_SAMPLES: Final = 512
 _LEAST_DB: Final = -80.0
 _MOST_ABOVE_DB: Final = 30.0
 _SCORED_AFTER_GATE: Final = 10  # frames: as long as the endpointer listens for trailing silence
+
+
+class Frame(NamedTuple):
+    """One measured frame: its level, how probably it is speech, and whether the voice detector was run on it."""
+
+    level_db: float
+    probability: float
+    scored: bool
 
 
 class FrameScorer(Protocol):
@@ -34,17 +39,8 @@ class FrameScorer(Protocol):
         ...
 
     def skip(self, frames: NDArray[np.float32]) -> None:
-        """Take note that these frames passed unscored."""
+        """Take note that frames passed unscored, of which these are the last."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One measured frame: its level, how probably it is speech, and whether the voice detector was run on it."""
-
-    level_db: float
-    probability: float
-    scored: bool
 
 
 class SpeechDetector:
@@ -58,13 +54,14 @@ class SpeechDetector:
         self._scorer = scorer
         self._gate = EnergyGate()
         self._rest = np.zeros(0, np.int16)
+        self._unscored: NDArray[np.float32] | None = None  # the last frame, if it was not scored
         self._since_open = _SCORED_AFTER_GATE + 1
 
     def push(self, samples: NDArray[np.int16]) -> list[Frame]:
         """Take any number of samples (int16, shape (n,)) and return the frames they complete."""
         if len(self._rest):
-            samples = np.concatenate([self._rest, samples])
-        whole = len(samples) // FRAME_SAMPLES * FRAME_SAMPLES
+            samples = np.concatenate((self._rest, samples))
+        whole = len(samples) - len(samples) % FRAME_SAMPLES
         self._rest = samples[whole:].copy()
         return self._measure(samples[:whole].reshape(-1, FRAME_SAMPLES)) if whole else []
 
@@ -78,48 +75,44 @@ class SpeechDetector:
         return self._measure(last)
 
     def _measure(self, pcm: NDArray[np.int16]) -> list[Frame]:
-        frames = pcm.astype(np.float32) / np.float32(32768)
-        is_open, levels, floors = self._gate.push(frames)
-        if self._scorer is None:
-            return [Frame(float(lv), float(on), False) for lv, on in zip(levels, is_open, strict=True)]
-        wanted = self._wanted(is_open)
-        probabilities = np.zeros(len(frames), np.float32)
-        for start, stop in _runs(wanted):
-            if wanted[start]:
-                probabilities[start:stop] = self._scorer.score(frames[start:stop])
+        frames = pcm.astype(np.float32)
+        frames *= np.float32(1 / 32768)
+        measured: list[Frame] = []
+        waiting: list[GateFrame] = []  # frames to be scored in one call, the last of which is frames[i - 1]
+        for i, frame in enumerate(frames):
+            gate = self._gate.push(frame)
+            self._since_open = 0 if gate.is_open else self._since_open + 1
+            if self._scorer is None:
+                measured.append(Frame(gate.level_db, float(gate.is_open), False))
+            elif self._since_open <= _SCORED_AFTER_GATE:
+                waiting.append(gate)
             else:
-                self._scorer.skip(frames[start:stop])
-        probabilities = np.where(wanted, _weighed(probabilities, levels, floors), np.float32(0))
-        return [
-            Frame(float(lv), float(p), bool(scored))
-            for lv, p, scored in zip(levels, probabilities, wanted, strict=True)
-        ]
+                measured += self._score(frames[i - len(waiting) : i], waiting)
+                waiting = []
+                measured.append(Frame(gate.level_db, 0.0, False))
+                self._unscored = frame
+        return measured + self._score(frames[len(frames) - len(waiting) :], waiting)
 
-    def _wanted(self, is_open: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        wanted = np.zeros(len(is_open), np.bool_)
-        for i, on in enumerate(is_open):
-            self._since_open = 0 if on else self._since_open + 1
-            wanted[i] = self._since_open <= _SCORED_AFTER_GATE
-        return wanted
+    def _score(self, frames: NDArray[np.float32], gates: list[GateFrame]) -> list[Frame]:
+        if not gates or self._scorer is None:
+            return []
+        if self._unscored is not None:
+            self._scorer.skip(self._unscored)
+            self._unscored = None
+        scores = self._scorer.score(frames).tolist()
+        return [Frame(gate.level_db, _weighed(p, gate), True) for p, gate in zip(scores, gates, strict=True)]
 
 
-def _weighed(
-    probabilities: NDArray[np.float32], levels: NDArray[np.float32], floors: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """The detector's probabilities, weighed with what levels say.
+def _weighed(probability: float, gate: GateFrame) -> float:
+    """The detector's probability, weighed with what the level says.
 
     Silero is shy of quiet speech in quiet surroundings (it misses a quarter of a meeting at 0.5) and easily led by loud
     noise. Both show in the levels: at the same score, a frame far above the noise floor is more likely speech, and a
     loud one less likely than a quiet one. The weights are a logistic regression over meetings, read speech, mixtures
-    with noise at 0 to 20 dB, and music, animals and weather, each left out in turn.
+    with noise at 0 to 20 dB, and music, animals and weather; each recording left out in turn, they hold for it too.
     """
-    bounded = np.clip(probabilities, 1e-3, 1 - 1e-3)
-    above = np.clip(np.maximum(levels, _LEAST_DB) - np.maximum(floors, _LEAST_DB), 0, _MOST_ABOVE_DB)
-    odds = np.log(bounded / (1 - bounded)) + 0.5 + 0.125 * above - 0.035 * (np.maximum(levels, _LEAST_DB) + 50)
-    weighed: NDArray[np.float32] = (1 / (1 + np.exp(-odds))).astype(np.float32)
-    return weighed
-
-
-def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    edges = [0, *(np.flatnonzero(flags[1:] != flags[:-1]) + 1).tolist(), len(flags)]
-    return list(itertools.pairwise(edges))
+    bounded = min(max(probability, 1e-3), 1 - 1e-3)
+    level = max(gate.level_db, _LEAST_DB)
+    above = min(level - max(gate.floor_db, _LEAST_DB), _MOST_ABOVE_DB)
+    odds = math.log(bounded / (1 - bounded)) + 0.5 + 0.125 * above - 0.035 * (level + 50)
+    return 1 / (1 + math.exp(-odds))

@@ -6,23 +6,30 @@ closes for is surely not speech; what it lets through may be anything.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-__all__ = ["FRAME_SAMPLES", "SILENCE_DB", "EnergyGate"]
+__all__ = ["FRAME_SAMPLES", "EnergyGate", "GateFrame"]
 
 FRAME_SAMPLES: Final = 512
-SILENCE_DB: Final = -120.0
 
+_LEAST_POWER: Final = 1e-12  # -120 dBFS
 _ABSOLUTE_DB: Final = -65.0
 _ABOVE_NOISE_DB: Final = 4.0
 _CERTAIN_DB: Final = -20.0
 _NOISE_FRAMES: Final = 94  # 3 s: longer than speech goes on without a dip between words
+
+
+class GateFrame(NamedTuple):
+    """A frame at the gate: whether it is let through, its level and the noise floor in dBFS (RMS; -120 is silence)."""
+
+    is_open: bool
+    level_db: float
+    floor_db: float
 
 
 class EnergyGate:
@@ -36,21 +43,12 @@ class EnergyGate:
         self._lowest: deque[tuple[int, float]] = deque()  # (frame, level), levels rising: a sliding minimum
         self._frame = 0
 
-    def push(self, frames: NDArray[np.float32]) -> tuple[NDArray[np.bool_], NDArray[np.float32], NDArray[np.float32]]:
-        """Judge the next frames.
-
-        Args:
-            frames: float32 in [-1, 1], shape (n, 512), consecutive in time.
-
-        Returns:
-            Three arrays of shape (n,): whether the gate is open, the level and the noise floor in dBFS (RMS; -120 is
-            silence).
-        """
-        power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / FRAME_SAMPLES
-        levels = (10.0 * np.log10(np.maximum(power, 1e-12))).astype(np.float32)
-        floors = np.array([self._floor(float(level)) for level in levels], np.float32)
-        is_open = (levels > _ABSOLUTE_DB) & ((levels > _CERTAIN_DB) | (levels > floors + _ABOVE_NOISE_DB))
-        return is_open, levels, floors
+    def push(self, frame: NDArray[np.float32]) -> GateFrame:
+        """Judge the next frame: float32 in [-1, 1], shape (512,)."""
+        level = 10.0 * math.log10(max(float(np.dot(frame, frame)) / FRAME_SAMPLES, _LEAST_POWER))
+        floor = self._floor(level)
+        is_open = level > _ABSOLUTE_DB and (level > _CERTAIN_DB or level > floor + _ABOVE_NOISE_DB)
+        return GateFrame(is_open, level, floor)
 
     def _floor(self, level: float) -> float:
         lowest = self._lowest
