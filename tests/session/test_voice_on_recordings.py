@@ -1,0 +1,122 @@
+"""Real speech, the real voice detector and the real engine, through a session, chunk by chunk."""
+
+from __future__ import annotations
+
+import itertools
+import wave
+
+import numpy as np
+import pytest
+from scripted_world import CAPABILITIES, RATE, World, check_order
+
+pytest.importorskip("faster_whisper")
+
+from fastring.analysis.silero import SileroStream
+from fastring.asr.transcriber import Hypothesis, Job
+from fastring.asr.whisper import WhisperTranscriber
+from fastring.config import AsrSettings, EndpointSettings, VoiceSettings
+from fastring.recordings import recording, recordings
+from fastring.session.voice import VoiceSession
+
+SPEECH = [item.name for item in recordings() if item.text]
+
+
+@pytest.fixture(scope="module")
+def engine() -> WhisperTranscriber:
+    return WhisperTranscriber(AsrSettings(model="digits", language="en", workers=1, threads=1))
+
+
+def pcm(name: str) -> np.ndarray:
+    with wave.open(str(recording(name).path)) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def listen(engine: WhisperTranscriber, samples: np.ndarray, chunk: int = 1600) -> World:
+    """Send audio in real time to an engine that answers after 0.1 s."""
+
+    def transcribe(job: Job) -> Hypothesis:
+        return engine.transcribe([job])[0]
+
+    session = VoiceSession(
+        "stream",
+        voice=VoiceSettings(),
+        endpoint=EndpointSettings(),
+        capabilities=CAPABILITIES,
+        vad=SileroStream(),
+        language="en",
+    )
+    world = World(session, transcribe, lambda job: 0.1)
+    world.send(samples, chunk)
+    world.close()
+    check_order(world.events)
+    return world
+
+
+@pytest.fixture(scope="module")
+def heard(engine: WhisperTranscriber) -> dict[str, World]:
+    return {name: listen(engine, pcm(name)) for name in SPEECH}
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_every_digit_is_heard_once_and_in_its_place(heard: dict[str, World], name: str) -> None:
+    truth, world = recording(name), heard[name]
+    assert world.text == truth.text
+    words = [word for final in world.finals for word in final.words]
+    for word, spoken in zip(words, truth.words, strict=True):
+        assert word.start < spoken.end_s * RATE, word
+        assert word.end > spoken.start_s * RATE, word
+        assert abs(word.start / RATE - spoken.start_s) < 0.35, word
+        assert 0 < word.confidence <= 1
+
+
+@pytest.mark.parametrize("name", SPEECH)
+def test_no_word_lies_outside_the_audio_that_was_decoded(heard: dict[str, World], name: str) -> None:
+    """First and last words are whole: the decoded audio reaches from before each word to after it."""
+    world = heard[name]
+    decoded = [(job.start, job.start + len(job.samples)) for job in world.jobs if job.kind == "final"]
+    for word in recording(name).words:
+        start, end = round(word.start_s * RATE), round(word.end_s * RATE)
+        assert any(a <= start + 0.05 * RATE and end - 0.12 * RATE <= b for a, b in decoded), word
+    for (_, before), (after, _) in itertools.pairwise(decoded):
+        assert before <= after
+
+
+@pytest.mark.parametrize("chunk", [333, 16_000])
+def test_chunks_do_not_change_what_is_heard(engine: WhisperTranscriber, heard: dict[str, World], chunk: int) -> None:
+    world = listen(engine, pcm("seen_8"), chunk)
+    told = [[(f.text, f.start, f.end) for f in each.finals] for each in (world, heard["seen_8"])]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize("name", ["noise", "silence"])
+def test_noise_and_silence_say_nothing(engine: WhisperTranscriber, name: str) -> None:
+    world = listen(engine, pcm(name))
+    assert world.jobs == []
+
+
+def sounds(seconds: float = 8.0) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(11)
+    n = round(seconds * RATE)
+    t = np.arange(n) / RATE
+    spectrum = np.fft.rfft(rng.standard_normal(n))
+    pink = np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1), n)
+    clicks = np.zeros(n)
+    clicks[rng.integers(0, n, n // 8000)] = 1
+    clicks = np.convolve(clicks, np.exp(-np.arange(400) / 60) * rng.standard_normal(400))[:n]
+    return {
+        "white noise": rng.standard_normal(n),
+        "pink noise": pink,
+        "hum": sum(np.sin(2 * np.pi * 50 * k * t) / k for k in (1, 2, 3, 5, 7)),
+        "tone": np.sin(2 * np.pi * 1000 * t),
+        "clicks": clicks,
+    }
+
+
+@pytest.mark.parametrize("level_db", [-50, -25])
+@pytest.mark.parametrize("sound", list(sounds(0.1)))
+def test_nobodys_words_are_not_sent(engine: WhisperTranscriber, sound: str, level_db: float) -> None:
+    samples = sounds()[sound]
+    samples = samples / np.sqrt(np.mean(samples**2)) * 10 ** (level_db / 20) * 32767
+    world = listen(engine, samples.clip(-32768, 32767).astype(np.int16))
+    assert world.text == ""
+    assert len(world.jobs) <= 1
