@@ -10,7 +10,7 @@ from fastring.asr.agreement import Agreement
 from fastring.session.state import Change, State, transition
 
 if TYPE_CHECKING:
-    from fastring.events import Event, Word
+    from fastring.events import Word
 
 __all__ = ["SegmentLimits", "Utterance", "Want"]
 
@@ -55,7 +55,6 @@ class Utterance:
         self.onset = onset
         self.end = onset
         self.from_finalize = False
-        self.held: list[Event] = []  # events that wait for the utterance before
         self.state = State.OPEN
         self._limits = limits
         self._audio_end = 0
@@ -88,13 +87,14 @@ class Utterance:
             return None
         return self._start
 
-    def grow(self, position: int, arrived: float) -> None:
-        """Audio is measured up to sample `position`."""
+    def grow(self, position: int, arrived: float, heard: int = 0) -> None:
+        """Audio is measured up to sample `position`, and there up to `heard`, if that is more."""
         if self.state is State.OPEN and position >= self._start + self._limits.longest:
             self._cut(arrived)
         if self.state is not State.OPEN:
             return
-        while self._next_hop <= position:
+        heard = min(max(heard, position), self._start + self._limits.longest)
+        while self._next_hop <= heard:
             self._due = Want("partial", self._start, self._next_hop, arrived)
             self._next_hop += self._hop
 

@@ -22,7 +22,7 @@ An utterance in which the engine hears nothing ends with a final without text.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from typing import Final as Constant
 
@@ -34,6 +34,8 @@ from fastring.asr.transcriber import Capabilities, Job, Outcome
 from fastring.audio.ring import RingBuffer
 from fastring.errors import AudioFormatError, EngineFailedError, FastringError
 from fastring.events import Closed, Event, Failure, Final, Latency, Partial, SpeechEnded, SpeechStarted, Status, Word
+from fastring.session.inbox import Gap, Inbox, Order
+from fastring.session.outbox import Outbox
 from fastring.session.state import State
 from fastring.session.utterance import SegmentLimits, Utterance, Want
 from fastring.session.window import AdaptiveWindow
@@ -85,24 +87,6 @@ class _Running:
     retry_at: float | None = None
 
 
-class _Gap:
-    """Samples that are missing; it is cut like the audio that it stands for."""
-
-    def __init__(self, samples: int) -> None:
-        self._samples = samples
-
-    def __len__(self) -> int:
-        return self._samples
-
-    def __getitem__(self, part: slice) -> _Gap:
-        return _Gap(len(range(self._samples)[part]))
-
-
-class _Command:
-    FINALIZE: Constant = "finalize"
-    CLOSE: Constant = "close"
-
-
 class VoiceSession:
     """One voice stream: 16 kHz mono PCM16 in, transcript events out. One owner at a time.
 
@@ -148,8 +132,8 @@ class VoiceSession:
         self._endpointer = Endpointer(endpoint)
         self._levels: deque[float] = deque(maxlen=self._capacity // FRAME_SAMPLES + 1)
 
-        self._inbox: deque[tuple[NDArray[np.int16] | _Gap | str, float]] = deque()
-        self._waiting = 0  # samples in the inbox
+        self._inbox = Inbox()
+        self._outbox = Outbox()
         self._written = 0  # samples in the ring, ever
         self._position = 0  # samples measured
         self._last_audio_s: float | None = None
@@ -158,8 +142,6 @@ class VoiceSession:
         self._speaking: Utterance | None = None
         self._running: dict[int, _Running] = {}
         self._jobs: list[Job] = []
-        self._events: list[Event] = []
-        self._seq = 0
         self._closing: str | None = None
         self._closed = False
         self._busy_since: float | None = None
@@ -185,18 +167,18 @@ class VoiceSession:
         """Audio of `missing` samples was lost on the way: time goes on, and nothing is decoded across the gap."""
         if self._closing is None and missing > 0:
             self._counts["dropped"] += missing
-            self._enter(_Gap(missing), now)
+            self._enter(Gap(missing), now)
 
     def receive_finalize(self, now: float) -> None:
         """End the utterance now. A final follows in any case, an empty one if nothing was being said."""
         if self._closing is None:
-            self._enter(_Command.FINALIZE, now)
+            self._enter(Order.FINALIZE, now)
 
     def receive_close(self, now: float, reason: str = "requested") -> None:
         """Take no more audio; answer all that was accepted, then `Closed`."""
         if self._closing is None:
             self._closing = reason
-            self._enter(_Command.CLOSE, now)
+            self._enter(Order.CLOSE, now)
 
     def receive_outcome(self, outcome: Outcome, now: float) -> None:
         """Take the end of a job. One that is not known any more is ignored."""
@@ -227,8 +209,7 @@ class VoiceSession:
 
     def events_to_send(self) -> list[Event]:
         """Events since the last call, in order."""
-        events, self._events = self._events, []
-        return events
+        return self._outbox.take()
 
     def jobs_to_run(self) -> list[Job]:
         """Jobs since the last call."""
@@ -255,9 +236,9 @@ class VoiceSession:
         counts = self._counts
         frames = self._position // FRAME_SAMPLES
         return VoiceStats(
-            samples=self._written + self._waiting,
+            samples=self._written + self._inbox.samples,
             dropped_samples=counts["dropped"],
-            waiting_samples=self._waiting,
+            waiting_samples=self._inbox.samples,
             buffer_usage=self._buffer_usage(),
             utterances=counts["utterances"],
             open_utterances=len(self._utterances),
@@ -272,12 +253,10 @@ class VoiceSession:
 
     # --- audio to speech -------------------------------------------------------------------------------------------
 
-    def _enter(self, item: NDArray[np.int16] | _Gap | str, now: float) -> None:
-        self._inbox.append((item, now))
-        if isinstance(item, np.ndarray):
-            self._waiting += len(item)
+    def _enter(self, content: NDArray[np.int16] | Gap | Order, now: float) -> None:
+        self._inbox.put(content, now)
         self._advance(now)
-        self._drop_excess()
+        self._counts["dropped"] += self._inbox.drop_over(self._capacity)
 
     def _advance(self, now: float) -> None:
         """Take in what there is room for, and make the jobs that are wanted."""
@@ -286,32 +265,26 @@ class VoiceSession:
         self._make_jobs(now)
         if self._closing is not None and not self._inbox and not self._utterances and not self._closed:
             self._closed = True
-            self._events.append(Closed(self._closing))
+            self._outbox.tell(Closed(self._closing))
 
     def _take_next(self) -> bool:
         """Take one piece from the inbox; False if there is no room for it."""
-        item, arrived = self._inbox[0]
-        if isinstance(item, str):
-            self._inbox.popleft()
-            self._obey(item, arrived)
+        content, arrived = self._inbox.first
+        if isinstance(content, Order):
+            self._inbox.take(0)
+            self._obey(content, arrived)
             return True
-        if isinstance(item, _Gap):
+        if isinstance(content, Gap):
             self._end_speech(arrived)
-        count = min(len(item), _PIECE_SAMPLES)
+        count = min(len(content), _PIECE_SAMPLES)
         if self._written + count - self._needed_from() > self._capacity:
             return False
-        self._inbox.popleft()
-        if count < len(item):
-            self._inbox.appendleft((item[count:], arrived))
-        if isinstance(item, _Gap):
-            self._hear(np.zeros(count, np.int16), arrived)
-        else:
-            self._waiting -= count
-            self._hear(item[:count], arrived)
+        self._inbox.take(count)
+        self._hear(np.zeros(count, np.int16) if isinstance(content, Gap) else content[:count], arrived)
         return True
 
-    def _obey(self, command: str, now: float) -> None:
-        if command == _Command.CLOSE:
+    def _obey(self, order: Order, now: float) -> None:
+        if order is Order.CLOSE:
             self._measured(self._detector.flush(), now)
             self._end_speech(now)
             return
@@ -321,28 +294,12 @@ class VoiceSession:
         else:
             self._say_nothing()
 
-    def _drop_excess(self) -> None:
-        """Keep what waits within the ring's length: the oldest goes first."""
-        while self._waiting > self._capacity:
-            index = next(i for i, (item, _) in enumerate(self._inbox) if isinstance(item, np.ndarray))
-            item, arrived = self._inbox[index]
-            assert isinstance(item, np.ndarray)
-            lost = min(len(item), self._waiting - self._capacity)
-            self._waiting -= lost
-            self._counts["dropped"] += lost
-            del self._inbox[index]
-            if lost < len(item):
-                self._inbox.insert(index, (item[lost:], arrived))
-            before = self._inbox[index - 1][0] if index else None
-            if isinstance(before, _Gap):
-                self._inbox[index - 1] = (_Gap(len(before) + lost), arrived)
-            else:
-                self._inbox.insert(index, (_Gap(lost), arrived))
-
     def _hear(self, samples: NDArray[np.int16], arrived: float) -> None:
         self._ring.write(samples)
         self._written += len(samples)
         self._measured(self._detector.push(samples), arrived)
+        if self._speaking is not None:
+            self._speaking.grow(self._position, arrived, self._written)
 
     def _measured(self, frames: Sequence[Frame], arrived: float) -> None:
         for frame in frames:
@@ -367,7 +324,8 @@ class VoiceSession:
             utterance = Utterance(number, decision.onset, decision.audio_start, hop, self._limits)
             self._speaking = utterance
             self._utterances.append(utterance)
-            self._say(utterance, SpeechStarted(0, number, decision.onset))
+            self._outbox.begin(number)
+            self._outbox.say(number, SpeechStarted(0, number, decision.onset))
             utterance.grow(min(self._position, self._written), now)
         elif self._speaking is not None:
             end = min(decision.end, self._written)
@@ -434,7 +392,7 @@ class VoiceSession:
         if want.kind == "final":
             self._whole_decoded(utterance, words, latency, now)
         elif utterance.partial_decoded(want.start, words, want.end) and utterance.words:
-            self._say(utterance, self._partial(utterance, want.end, latency))
+            self._outbox.say(utterance.number, self._partial(utterance, want.end, latency))
 
     def _job_failed(self, running: _Running, error: FastringError, now: float) -> None:
         busy = error.code == "server_busy"
@@ -447,7 +405,7 @@ class VoiceSession:
             return
         del self._running[running.job.job_id]
         if not busy:
-            self._events.append(Failure(error.code, str(error)))
+            self._outbox.tell(Failure(error.code, str(error)))
         if running.want.kind == "final":
             total_ms = 1000 * max(0.0, now - running.want.arrived)
             self._whole_decoded(running.utterance, None, Latency(1000 * running.buffer_s, 0.0, 0.0, total_ms), now)
@@ -456,9 +414,10 @@ class VoiceSession:
         hop = round(self._window.hop_seconds * SAMPLE_RATE)
         utterance.whole_decoded(words, self._quietest, min(self._position, self._written), hop, now)
         if utterance.state is State.DONE:
-            self._say(utterance, _final(utterance, latency))
-            self._say(utterance, SpeechEnded(0, utterance.number, utterance.end))
-            self._release()
+            self._utterances.remove(utterance)
+            self._outbox.say(utterance.number, _final(utterance, latency))
+            self._outbox.say(utterance.number, SpeechEnded(0, utterance.number, utterance.end))
+            self._outbox.end(utterance.number)
 
     def _quietest(self, start: int, end: int) -> int:
         """The middle of the quietest frame between two samples; the last of several alike."""
@@ -491,34 +450,11 @@ class VoiceSession:
         self._counts["utterances"] += 1
         utterance.from_finalize = True
         self._utterances.append(utterance)
-        self._say(utterance, SpeechStarted(0, utterance.number, self._written))
+        self._outbox.begin(utterance.number)
+        self._outbox.say(utterance.number, SpeechStarted(0, utterance.number, self._written))
         utterance.endpoint(self._written, self._written, self._position, 0.0)
         utterance.take_final()
         self._whole_decoded(utterance, (), Latency(0.0, 0.0, 0.0, 0.0), 0.0)
-
-    def _say(self, utterance: Utterance, event: Event) -> None:
-        """Send now if it is this utterance's turn, else hold; of held partials only the newest is of use."""
-        if utterance is self._utterances[0]:
-            self._send(event)
-            return
-        if isinstance(event, Partial) and utterance.held and isinstance(utterance.held[-1], Partial):
-            utterance.held.pop()
-        utterance.held.append(event)
-
-    def _release(self) -> None:
-        """Let utterances that are answered go, and the next one speak."""
-        while self._utterances and self._utterances[0].state is State.DONE:
-            self._utterances.popleft()
-            if self._utterances:
-                held, self._utterances[0].held = self._utterances[0].held, []
-                for event in held:
-                    self._send(event)
-
-    def _send(self, event: Event) -> None:
-        if isinstance(event, SpeechStarted | Final | SpeechEnded):
-            event = replace(event, seq=self._seq)
-            self._seq += 1
-        self._events.append(event)
 
     def _say_busy(self, now: float) -> None:
         if self._busy_since is None:
@@ -527,14 +463,14 @@ class VoiceSession:
             return
         self._busy_said = now
         lag_ms = 1000 * (now - self._busy_since)
-        self._events.append(
+        self._outbox.tell(
             Status("server_busy", queue_depth=len(self._running), lag_ms=lag_ms, retry_after_ms=round(1000 * _RETRY_S))
         )
 
     def _recovered(self) -> None:
         if self._busy_since is not None:
             self._busy_since = None
-            self._events.append(Status("recovered"))
+            self._outbox.tell(Status("recovered"))
 
 
 def _final(utterance: Utterance, latency: Latency) -> Final:
