@@ -30,11 +30,12 @@ import numpy as np
 
 from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
 from fastring.analysis.endpoint import Endpointer, SpeechEnd, SpeechStart
-from fastring.asr.transcriber import Capabilities, Job, Outcome
+from fastring.asr.transcriber import Capabilities, Job, Outcome, join_words
 from fastring.audio.ring import RingBuffer
-from fastring.errors import AudioFormatError, EngineFailedError, FastringError
+from fastring.errors import AudioFormatError, EngineFailedError
 from fastring.events import Closed, Event, Failure, Final, Latency, Partial, SpeechEnded, SpeechStarted, Status, Word
 from fastring.session.inbox import Gap, Inbox, Order
+from fastring.session.jobs import RETRY_S, JobDesk, Request, is_dropped, is_refused
 from fastring.session.outbox import Outbox
 from fastring.session.state import State
 from fastring.session.utterance import SegmentLimits, Utterance, Want
@@ -51,8 +52,6 @@ __all__ = ["VoiceSession", "VoiceStats"]
 
 SAMPLE_RATE: Constant = 16_000
 _PIECE_SAMPLES: Constant = 32 * FRAME_SAMPLES  # audio is taken in by this much at a time, about a second
-_RETRY_S: Constant = 0.25
-_RETRY_LONGEST_S: Constant = 2.0
 _BUSY_EVERY_S: Constant = 1.0
 
 
@@ -73,18 +72,6 @@ class VoiceStats:
     frames: int
     gated_share: float
     window_seconds: float
-
-
-@dataclass(slots=True)
-class _Running:
-    """A job that is out, and what it was made from. `retry_at` is set while a refused one waits to be tried again."""
-
-    job: Job
-    utterance: Utterance
-    want: Want
-    buffer_s: float
-    tries: int = 1
-    retry_at: float | None = None
 
 
 class VoiceSession:
@@ -115,12 +102,10 @@ class VoiceSession:
         window: AdaptiveWindow | None = None,
         max_jobs: int = 3,
     ) -> None:
-        self._stream_id = stream_id
         self._voice = voice
-        self._language = language
         self._partials = interim and voice.progressive
         self._window = window or AdaptiveWindow(voice)
-        self._max_jobs = 1 if capabilities.progressive else max_jobs
+        self._desk = JobDesk(stream_id, language, 1 if capabilities.progressive else max_jobs)
         self._limits = SegmentLimits(
             round(voice.max_segment_s * SAMPLE_RATE), round(voice.overlap_seconds * SAMPLE_RATE)
         )
@@ -140,13 +125,12 @@ class VoiceSession:
 
         self._utterances: deque[Utterance] = deque()  # not yet answered, oldest first
         self._speaking: Utterance | None = None
-        self._running: dict[int, _Running] = {}
-        self._jobs: list[Job] = []
         self._closing: str | None = None
         self._closed = False
         self._busy_since: float | None = None
         self._busy_said = 0.0
-        self._counts = dict.fromkeys(("dropped", "utterances", "partial", "final", "failed", "refused", "scored"), 0)
+        self._failing = False
+        self._counts = dict.fromkeys(("dropped", "utterances", "scored"), 0)
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -182,23 +166,16 @@ class VoiceSession:
 
     def receive_outcome(self, outcome: Outcome, now: float) -> None:
         """Take the end of a job. One that is not known any more is ignored."""
-        running = self._running.get(outcome.job.job_id)
-        if running is None or running.retry_at is not None:
-            return
-        if outcome.hypothesis is None:
-            error = outcome.error or EngineFailedError("the job ended without a result")
-            self._job_failed(running, error, now)
-        else:
-            self._job_done(running, outcome, now)
+        if is_refused(outcome):
+            self._say_busy(now)
+        request = self._desk.settle(outcome, now)
+        if request is not None:
+            self._settled(request, outcome, now)
         self._advance(now)
 
     def handle_deadline(self, now: float) -> None:
         """Do what was to be done at `next_deadline`."""
-        for running in self._running.values():
-            if running.retry_at is not None and running.retry_at <= now:
-                running.retry_at = None
-                running.tries += 1
-                self._jobs.append(running.job)
+        self._desk.retry(now)
         stalled = self._stalled_at()
         if stalled is not None and stalled <= now:
             self._last_audio_s = None
@@ -213,13 +190,12 @@ class VoiceSession:
 
     def jobs_to_run(self) -> list[Job]:
         """Jobs since the last call."""
-        jobs, self._jobs = self._jobs, []
-        return jobs
+        return self._desk.take()
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` is to be called, on the clock of `now`; None: never, as things stand."""
-        times = [running.retry_at for running in self._running.values()]
-        return min((time for time in (*times, self._stalled_at()) if time is not None), default=None)
+        times = (self._desk.next_retry, self._stalled_at())
+        return min((time for time in times if time is not None), default=None)
 
     @property
     def closed(self) -> bool:
@@ -242,10 +218,10 @@ class VoiceSession:
             buffer_usage=self._buffer_usage(),
             utterances=counts["utterances"],
             open_utterances=len(self._utterances),
-            partial_jobs=counts["partial"],
-            final_jobs=counts["final"],
-            failed_jobs=counts["failed"],
-            refused_jobs=counts["refused"],
+            partial_jobs=self._desk.counts["partial"],
+            final_jobs=self._desk.counts["final"],
+            failed_jobs=self._desk.counts["failed"],
+            refused_jobs=self._desk.counts["refused"],
             frames=frames,
             gated_share=1 - counts["scored"] / frames if frames else 0.0,
             window_seconds=self._window.seconds,
@@ -289,7 +265,7 @@ class VoiceSession:
             self._end_speech(now)
             return
         self._end_speech(now)
-        if self._utterances:
+        if self._utterances and self._utterances[-1].number == self._counts["utterances"] - 1:
             self._utterances[-1].from_finalize = True
         else:
             self._say_nothing()
@@ -348,67 +324,31 @@ class VoiceSession:
     # --- jobs ------------------------------------------------------------------------------------------------------
 
     def _make_jobs(self, now: float) -> None:
+        """Whole segments first, oldest first; then the newest partial, if none is out."""
         for utterance in self._utterances:
-            if len(self._running) >= self._max_jobs:
-                return
-            want = utterance.take_final()
-            if want is not None:
+            if self._desk.has_room and (want := utterance.take_final()) is not None:
                 self._make_job(utterance, want, now)
-        if not self._partials or self._speaking is None or len(self._running) >= self._max_jobs:
+        speaking = self._speaking if self._partials else None
+        if speaking is None or self._desk.has_partial or not self._desk.has_room:
             return
-        if any(running.want.kind == "partial" for running in self._running.values()):
-            return
-        want = self._speaking.take_partial()
-        if want is not None:
-            self._make_job(self._speaking, want, now)
+        if (want := speaking.take_partial()) is not None:
+            self._make_job(speaking, want, now)
 
     def _make_job(self, utterance: Utterance, want: Want, now: float) -> None:
-        job = Job(
-            job_id=self._counts["partial"] + self._counts["final"],
-            stream_id=self._stream_id,
-            utterance=utterance.number,
-            kind=want.kind,
-            start=want.start,
-            samples=self._ring.read_at(want.start, want.end - want.start, "float32"),
-            language=self._language,
-            created_s=now,
-        )
-        self._counts[want.kind] += 1
-        self._running[job.job_id] = _Running(job, utterance, want, max(0.0, now - want.arrived))
-        self._jobs.append(job)
+        self._desk.make(utterance, want, self._ring.read_at(want.start, want.end - want.start, "float32"), now)
 
-    def _job_done(self, running: _Running, outcome: Outcome, now: float) -> None:
-        assert outcome.hypothesis is not None
-        del self._running[running.job.job_id]
-        self._recovered()
-        latency = Latency(
-            buffer_ms=1000 * running.buffer_s,
-            queue_ms=1000 * outcome.queue_s,
-            inference_ms=1000 * outcome.inference_s,
-            total_ms=1000 * max(0.0, now - running.want.arrived),
-        )
-        self._window.observe(latency.queue_ms + latency.inference_ms)
-        utterance, want, words = running.utterance, running.want, outcome.hypothesis.words
+    def _settled(self, request: Request, outcome: Outcome, now: float) -> None:
+        latency, utterance, want = request.latency(outcome, now), request.utterance, request.want
+        words = None if outcome.hypothesis is None else outcome.hypothesis.words
+        if words is not None:
+            self._recovered()
+            self._window.observe(latency.queue_ms + latency.inference_ms)
+        elif want.kind == "final" or not (is_refused(outcome) or is_dropped(outcome)):
+            self._say_failed(outcome, want)
         if want.kind == "final":
             self._whole_decoded(utterance, words, latency, now)
-        elif utterance.partial_decoded(want.start, words, want.end) and utterance.words:
+        elif words is not None and utterance.partial_decoded(want.start, words, want.end) and utterance.words:
             self._outbox.say(utterance.number, self._partial(utterance, want.end, latency))
-
-    def _job_failed(self, running: _Running, error: FastringError, now: float) -> None:
-        busy = error.code == "server_busy"
-        self._counts["refused" if busy else "failed"] += 1
-        if busy:
-            self._say_busy(now)
-        if running.want.kind == "final" and busy:
-            wait = min(_RETRY_S * 2.0 ** (running.tries - 1), _RETRY_LONGEST_S)
-            running.retry_at = now + wait
-            return
-        del self._running[running.job.job_id]
-        if not busy:
-            self._outbox.tell(Failure(error.code, str(error)))
-        if running.want.kind == "final":
-            total_ms = 1000 * max(0.0, now - running.want.arrived)
-            self._whole_decoded(running.utterance, None, Latency(1000 * running.buffer_s, 0.0, 0.0, total_ms), now)
 
     def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
         hop = round(self._window.hop_seconds * SAMPLE_RATE)
@@ -432,8 +372,8 @@ class VoiceSession:
         words = utterance.words
         return Partial(
             utterance=utterance.number,
-            text=_text(words),
-            stable_text=_text([word for word in words if word.stable]),
+            text=join_words(words),
+            stable_text=join_words([word for word in words if word.stable]),
             words=words,
             confidence=_confidence(words),
             start=utterance.onset,
@@ -464,10 +404,18 @@ class VoiceSession:
         self._busy_said = now
         lag_ms = 1000 * (now - self._busy_since)
         self._outbox.tell(
-            Status("server_busy", queue_depth=len(self._running), lag_ms=lag_ms, retry_after_ms=round(1000 * _RETRY_S))
+            Status("server_busy", queue_depth=len(self._desk), lag_ms=lag_ms, retry_after_ms=round(1000 * RETRY_S))
         )
 
+    def _say_failed(self, outcome: Outcome, want: Want) -> None:
+        """Every final that fails is told; of partials in a row only the first."""
+        if want.kind == "final" or not self._failing:
+            error = outcome.error or EngineFailedError("the job ended without a result")
+            self._outbox.tell(Failure(error.code, str(error)))
+        self._failing = True
+
     def _recovered(self) -> None:
+        self._failing = False
         if self._busy_since is not None:
             self._busy_since = None
             self._outbox.tell(Status("recovered"))
@@ -478,7 +426,7 @@ def _final(utterance: Utterance, latency: Latency) -> Final:
     return Final(
         seq=0,
         utterance=utterance.number,
-        text=_text(words),
+        text=join_words(words),
         words=words,
         confidence=_confidence(words),
         start=utterance.onset,
@@ -486,10 +434,6 @@ def _final(utterance: Utterance, latency: Latency) -> Final:
         latency=latency,
         from_finalize=utterance.from_finalize,
     )
-
-
-def _text(words: Sequence[Word]) -> str:
-    return " ".join(word.text for word in words)
 
 
 def _confidence(words: Sequence[Word]) -> float:

@@ -1,0 +1,132 @@
+"""The jobs of one session: those that are out, those that were refused and are tried again, and how often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from fastring.asr.transcriber import Job
+from fastring.events import Latency
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastring.asr.transcriber import Outcome
+    from fastring.session.utterance import Utterance, Want
+
+__all__ = ["RETRY_S", "JobDesk", "Request", "is_dropped", "is_refused"]
+
+RETRY_S: Final = 0.25  # the first wait after a refusal; each further one is twice as long,
+_RETRY_LONGEST_S: Final = 2.0  # up to this
+
+
+@dataclass(slots=True)
+class Request:
+    """A job, and what it was made for. `retry_at` is set while it waits to be tried again."""
+
+    job: Job
+    utterance: Utterance
+    want: Want
+    tries: int = 1
+    retry_at: float | None = None
+
+    def latency(self, outcome: Outcome, now: float) -> Latency:
+        """How long it took, by stage."""
+        return Latency(
+            buffer_ms=1000 * max(0.0, self.job.created_s - self.want.arrived),
+            queue_ms=1000 * outcome.queue_s,
+            inference_ms=1000 * outcome.inference_s,
+            total_ms=1000 * max(0.0, now - self.want.arrived),
+        )
+
+
+class JobDesk:
+    """Makes jobs, and knows them again when they come back.
+
+    Args:
+        stream_id: whose jobs they are.
+        language: code, or "" to let the engine decide.
+        most: jobs that may be out at a time.
+    """
+
+    def __init__(self, stream_id: str, language: str, most: int) -> None:
+        self._stream_id = stream_id
+        self._language = language
+        self._most = most
+        self._requests: dict[int, Request] = {}
+        self._ready: list[Job] = []
+        self.counts: Counter[str] = Counter()  # partial, final; refused, failed
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another job may go out."""
+        return len(self._requests) < self._most
+
+    @property
+    def has_partial(self) -> bool:
+        """Whether a partial is out."""
+        return any(request.want.kind == "partial" for request in self._requests.values())
+
+    @property
+    def next_retry(self) -> float | None:
+        """When `retry` is due."""
+        return min((r.retry_at for r in self._requests.values() if r.retry_at is not None), default=None)
+
+    def __len__(self) -> int:
+        return len(self._requests)
+
+    def take(self) -> list[Job]:
+        """Jobs to run now."""
+        ready, self._ready = self._ready, []
+        return ready
+
+    def make(self, utterance: Utterance, want: Want, samples: NDArray[np.float32], now: float) -> None:
+        """Make the job that an utterance wants, of these samples."""
+        job = Job(
+            job_id=self.counts["partial"] + self.counts["final"],
+            stream_id=self._stream_id,
+            utterance=utterance.number,
+            kind=want.kind,
+            start=want.start,
+            samples=samples,
+            language=self._language,
+            created_s=now,
+        )
+        self.counts[want.kind] += 1
+        self._requests[job.job_id] = Request(job, utterance, want)
+        self._ready.append(job)
+
+    def settle(self, outcome: Outcome, now: float) -> Request | None:
+        """Take a job back; None if it is unknown, or a final that was refused and will be tried again."""
+        request = self._requests.get(outcome.job.job_id)
+        if request is None or request.retry_at is not None:
+            return None
+        if is_refused(outcome):
+            self.counts["refused"] += 1
+            if request.want.kind == "final":
+                request.retry_at = now + min(RETRY_S * 2.0 ** (request.tries - 1), _RETRY_LONGEST_S)
+                return None
+        elif outcome.hypothesis is None and not is_dropped(outcome):
+            self.counts["failed"] += 1
+        del self._requests[outcome.job.job_id]
+        return request
+
+    def retry(self, now: float) -> None:
+        """Send out again what has waited long enough."""
+        for request in self._requests.values():
+            if request.retry_at is not None and request.retry_at <= now:
+                request.retry_at = None
+                request.tries += 1
+                self._ready.append(request.job)
+
+
+def is_refused(outcome: Outcome) -> bool:
+    """Whether the pool had no room for the job."""
+    return outcome.error is not None and outcome.error.code == "server_busy"
+
+
+def is_dropped(outcome: Outcome) -> bool:
+    """Whether the pool let the job go because something newer takes its place."""
+    return outcome.error is not None and outcome.error.code == "job_dropped"

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from fastring.asr.transcriber import Hypothesis, Job, Outcome
+from fastring.errors import EngineFailedError, JobDroppedError, QueueFullError
+from fastring.session.jobs import RETRY_S, JobDesk
+from fastring.session.utterance import SegmentLimits, Utterance, Want
+
+UTTERANCE = Utterance(3, 100, 0, 8000, SegmentLimits(100_000, 8000))
+FULL, BROKEN = QueueFullError("no room"), EngineFailedError("broke")
+
+
+def desk_with(*kinds: str, most: int = 3) -> tuple[JobDesk, list[Job]]:
+    desk = JobDesk("stream", "en", most)
+    for i, kind in enumerate(kinds):
+        want = Want(kind, i * 10, i * 10 + 5, 1.0)  # type: ignore[arg-type]
+        desk.make(UTTERANCE, want, np.zeros(5, np.float32), 1.5)
+    return desk, desk.take()
+
+
+def test_a_job_says_whose_and_what_it_is() -> None:
+    desk, (first, second) = desk_with("partial", "final")
+    assert (first.job_id, first.kind, first.start, first.stream_id) == (0, "partial", 0, "stream")
+    assert (second.job_id, second.kind, second.start, second.utterance) == (1, "final", 10, 3)
+    assert (first.language, first.created_s) == ("en", 1.5)
+    assert desk.take() == []
+
+
+def test_room_is_counted_until_a_job_is_settled() -> None:
+    desk, (first, _) = desk_with("partial", "final", most=2)
+    assert desk.has_partial
+    assert not desk.has_room
+    request = desk.settle(Outcome(first, Hypothesis(())), 2.0)
+    assert request is not None
+    assert request.utterance is UTTERANCE
+    assert desk.has_room
+    assert not desk.has_partial
+    assert desk.settle(Outcome(first, Hypothesis(())), 2.0) is None
+
+
+def test_latency_by_stage() -> None:
+    desk, (job,) = desk_with("final")
+    outcome = Outcome(job, Hypothesis(()), queue_s=0.2, inference_s=0.3)
+    request = desk.settle(outcome, 2.1)
+    assert request is not None
+    latency = request.latency(outcome, 2.1)
+    assert (latency.buffer_ms, latency.queue_ms, latency.inference_ms) == pytest.approx((500, 200, 300))
+    assert latency.total_ms == pytest.approx(1100)
+
+
+def test_a_refused_final_is_tried_again_ever_later_and_a_refused_partial_is_not() -> None:
+    desk, (partial, final) = desk_with("partial", "final")
+    assert desk.settle(Outcome(partial, None, FULL), 2.0) is not None
+    now, waits = 2.0, []
+    for _ in range(6):
+        assert desk.settle(Outcome(final, None, FULL), now) is None
+        assert desk.next_retry is not None
+        waits.append(desk.next_retry - now)
+        desk.retry(desk.next_retry - 0.001)
+        assert desk.take() == []
+        now = desk.next_retry
+        desk.retry(now)
+        assert desk.take() == [final]
+        assert desk.next_retry is None
+    assert waits == pytest.approx([RETRY_S, 0.5, 1.0, 2.0, 2.0, 2.0])
+    assert desk.counts["refused"] == 7
+    assert desk.settle(Outcome(final, Hypothesis(())), now) is not None
+
+
+def test_what_failed_is_counted_and_what_was_replaced_is_not() -> None:
+    desk, (first, second) = desk_with("partial", "partial")
+    assert desk.settle(Outcome(first, None, BROKEN), 2.0) is not None
+    assert desk.settle(Outcome(second, None, JobDroppedError("replaced")), 2.0) is not None
+    assert desk.counts["failed"] == 1
