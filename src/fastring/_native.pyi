@@ -1,4 +1,4 @@
-from typing import Any, Literal, TypeAlias, overload
+from typing import Any, Literal, TypeAlias, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,6 +116,7 @@ def deinterleave(audio: Pcm16 | Buffer, channels: int | None = None) -> Pcm16: .
 
 # --- analysis ---
 
+@final
 class Features:
     @property
     def sample_index(self) -> int: ...
