@@ -47,7 +47,6 @@ const std::unordered_map<std::string, Field>& setting_fields() {
       FASTRING_SETTING(pitch_max_hz),
       FASTRING_SETTING(pitch_lowpass_hz),
       FASTRING_SETTING(pitch_lowpass_order),
-      FASTRING_SETTING(pitch_power),
       FASTRING_SETTING(pitch_silence),
       FASTRING_SETTING(pitch_voicing),
       FASTRING_SETTING(pitch_octave_cost),

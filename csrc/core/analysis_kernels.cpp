@@ -168,10 +168,54 @@ void spectrum_sums(const float* power_spectrum, float* magnitude, int n, float f
   sums->log2_power = sum(logs);
 }
 
-float dot(const float* a, const float* b, int n) {
+float similarity(const float* x, const float* squares, const float* taper, int lag, int n) {
+  F32x8 products = splat(0.0f);
+  F32x8 energies = splat(0.0f);
+  F32x8 later_energies = splat(0.0f);
+  for (int i = 0; i < n; i += 8) {
+    products += load(x + i) * load(x + lag + i);
+    energies += load(squares + i) * load(taper + lag + i);
+    later_energies += load(taper + i) * load(squares + lag + i);
+  }
+  const float energy = sum(energies + later_energies);
+  return energy > 0.0f ? 2.0f * sum(products) / energy : 0.0f;
+}
+
+float center(const float* in, float* out, int n) {
   F32x8 total = splat(0.0f);
-  for (int i = 0; i < n; i += 8) total += load(a + i) * load(b + i);
-  return sum(total);
+  int i = 0;
+  for (; i + 8 <= n; i += 8) total += load(in + i);
+  float mean = sum(total);
+  for (; i < n; ++i) mean += in[i];
+  mean /= static_cast<float>(n);
+  F32x8 squares = splat(0.0f);
+  for (i = 0; i + 8 <= n; i += 8) {
+    const F32x8 x = load(in + i) - mean;
+    squares += x * x;
+    store(out + i, x);
+  }
+  float energy = sum(squares);
+  for (; i < n; ++i) {
+    out[i] = in[i] - mean;
+    energy += out[i] * out[i];
+  }
+  return energy;
+}
+
+void compressed_power(const float* re, const float* im, const float* weight, float* out, int n) {
+  for (int i = 0; i < n; i += 8) {
+    const F32x8 a = load(re + i);
+    const F32x8 b = load(im + i);
+    const F32x8 root = square_root(a * a + b * b);
+    store(out + i, root * square_root(root) * load(weight + i));
+  }
+}
+
+void mirror(const float* half, float* full, int n) {
+  for (int i = 0; i < n / 2; i += 8) {
+    store(full + i, load(half + i));
+    store(full + n / 2 + i, reverse(load(half + n / 2 - i - 7)));
+  }
 }
 
 void multiply(const float* a, const float* b, float* out, int n) {
@@ -181,7 +225,8 @@ void multiply(const float* a, const float* b, float* out, int n) {
 }  // namespace
 
 extern const AnalysisKernels kAnalysisKernels;
-const AnalysisKernels kAnalysisKernels = {rfft,     level,     int16_to_float32, halfband, power,   bands,
-                                          compress, superflux, spectrum_sums,    dot,      multiply};
+const AnalysisKernels kAnalysisKernels = {rfft,     level,     int16_to_float32, halfband,   power,  bands,
+                                          compress, superflux, spectrum_sums,    similarity, center, compressed_power,
+                                          mirror,   multiply};
 
 }  // namespace fastring::FASTRING_ISA

@@ -37,7 +37,8 @@ struct SpectrumSums {
   float log2_power = 0.0f;
 };
 
-// Counts called n are multiples of 8 unless said otherwise; buffers never alias unless said otherwise.
+// Counts called n are multiples of 8 unless said otherwise; buffers never alias unless said otherwise;
+// where element i of the output needs element i of the input alone, they may be the same.
 struct AnalysisKernels {
   void (*rfft)(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
   // out[i] = in[i] with NaN and infinity made 0 and the rest clipped to kMaxAmplitude; out[-1] is the sample before.
@@ -55,7 +56,14 @@ struct AnalysisKernels {
   // magnitude[i] = sqrt(power[i]); previous magnitudes are read from, and replaced in, magnitude. log2 of
   // max(power[i], floor).
   void (*spectrum_sums)(const float* power, float* magnitude, int n, float floor, SpectrumSums* sums);
-  float (*dot)(const float* a, const float* b, int n);
+  // 2 sum x[i] x[i + lag] over sum (squares[i] taper[i + lag] + taper[i] squares[i + lag]); 0 if that is 0.
+  float (*similarity)(const float* x, const float* squares, const float* taper, int lag, int n);
+  // out = in minus its mean; returns the sum of squares of out. Any n.
+  float (*center)(const float* in, float* out, int n);
+  // out = weight times the power spectrum to the 3/4.
+  void (*compressed_power)(const float* re, const float* im, const float* weight, float* out, int n);
+  // full[k] = full[n - k] = half[k] for k in 0..n / 2; n is a power of two.
+  void (*mirror)(const float* half, float* full, int n);
   void (*multiply)(const float* a, const float* b, float* out, int n);
 };
 

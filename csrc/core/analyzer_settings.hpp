@@ -34,7 +34,6 @@ struct AnalyzerSettings {
   double pitch_max_hz = 2000.0;
   double pitch_lowpass_hz = 1200.0;
   double pitch_lowpass_order = 2.0;
-  double pitch_power = 0.75;  // exponent on the power spectrum
   double pitch_silence = 0.03;
   double pitch_voicing = 0.5;
   double pitch_octave_cost = 0.03;
@@ -45,11 +44,11 @@ struct AnalyzerSettings {
   // Tempo.
   double tempo_min_bpm = 40.0;
   double tempo_max_bpm = 240.0;
-  double tempo_history_s = 8.0;
+  double tempo_history_s = 6.5;
   double tempo_update_s = 0.5;
   double tempo_prior_bpm = 120.0;
-  double tempo_prior_octaves = 0.9;
-  double tempo_min_confidence = 0.1;
+  double tempo_prior_octaves = 1.0;
+  double tempo_min_confidence = 0.2;
 };
 
 }  // namespace fastring

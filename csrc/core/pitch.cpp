@@ -44,32 +44,23 @@ Peak vertex(const float* r, int lag) noexcept {
 // windowed autocorrelation is not, but dear: for a few lags only.
 class Similarity {
  public:
-  // taper has n values; scratch room for 2 * n + 48.
+  // taper has n values and then zeros, up to padded(n); scratch room for 2 * padded(n).
   Similarity(const float* window, const float* taper, int n, float* scratch) noexcept
-      : n_(n), taper_(taper), x_(scratch), squares_(scratch + n + 24) {
-    float mean = 0.0f;
-    for (int i = 0; i < n; ++i) mean += window[i];
-    mean /= static_cast<float>(n);
-    for (int i = 0; i < n; ++i) {
-      const float x = window[i] - mean;
-      x_[i] = x * taper[i];
-      squares_[i] = x * x_[i];
-    }
+      : n_(n), taper_(taper), x_(scratch), squares_(scratch + padded(n)) {
+    const AnalysisKernels& kernels = analysis_kernels();
+    kernels.center(window, squares_, n);
+    std::fill(squares_ + n, squares_ + padded(n), 0.0f);
+    kernels.multiply(squares_, taper, x_, padded(n));
+    kernels.multiply(squares_, x_, squares_, padded(n));
   }
 
+  [[nodiscard]] static int padded(int n) noexcept { return (n + 7) / 8 * 8 + 8; }
+
   [[nodiscard]] float operator()(int lag) const noexcept {
-    const float energy = dot(squares_, taper_ + lag, n_ - lag) + dot(taper_, squares_ + lag, n_ - lag);
-    return energy > 0.0f ? 2.0f * dot(x_, x_ + lag, n_ - lag) / energy : 0.0f;
+    return analysis_kernels().similarity(x_, squares_, taper_, lag, (n_ - lag + 7) / 8 * 8);
   }
 
  private:
-  static float dot(const float* a, const float* b, int n) noexcept {
-    const int whole = n & ~7;
-    float sum = analysis_kernels().dot(a, b, whole);
-    for (int i = whole; i < n; ++i) sum += a[i] * b[i];
-    return sum;
-  }
-
   int n_;
   const float* taper_;
   float* x_;
@@ -96,12 +87,12 @@ bool climb(const Similarity& similarity, int& lag, float r[3], int low, int high
   return false;
 }
 
-// A period is measured k times finer at its k-th multiple: doubles the multiple while the similarity there is high.
+// A period is measured k times finer at its k-th multiple: goes further out while the similarity there is high.
 [[maybe_unused]] float refine(const Similarity& similarity, float lag, float limit) noexcept {
   float height = 0.0f;
   int first = 1;
   while (static_cast<float>(first) * lag < kRefineMinLag) first *= 2;
-  for (int k = first; k == first || static_cast<float>(k) * lag < limit; k *= 2) {
+  for (int k = first; k == first || static_cast<float>(k) * lag < limit; k *= 4) {
     const float multiple = static_cast<float>(k) * lag;
     const int slack = k == first ? std::max(2, static_cast<int>(0.06f * multiple)) : 2;
     int top = static_cast<int>(std::lround(multiple));
@@ -130,6 +121,7 @@ PitchTracker::Shared PitchTracker::make_tables(double sample_rate, int window_sa
     if (lag == 0) energy = total;
     shared.lag_gain.push_back(static_cast<float>(energy / std::max(total, 1e-9)));
   }
+  shared.lag_gain.resize((shared.lag_gain.size() + 7) / 8 * 8, 0.0f);
   shared.window.resize(static_cast<std::size_t>(n), 0.0f);
   shared.weight.resize(static_cast<std::size_t>(n / 2 + 8), 0.0f);
   for (int k = 0; k <= n / 2; ++k) {
@@ -146,8 +138,8 @@ PitchTracker::PitchTracker(double sample_rate, int window_samples, int hop_sampl
       hop_samples_(hop_samples),
       min_lag_(std::max(2, static_cast<int>(std::floor(sample_rate / (kRangeMargin * s.pitch_max_hz))))),
       max_lag_(static_cast<int>(std::ceil(sample_rate * kRangeMargin / s.pitch_min_hz))),
+      lowest_octave_(static_cast<float>(std::log2(sample_rate / max_lag_))),
       lag_frames_(s.pitch_lag_frames),
-      power_(static_cast<float>(s.pitch_power)),
       silence_(static_cast<float>(s.pitch_silence)),
       voicing_(static_cast<float>(s.pitch_voicing)),
       octave_cost_(static_cast<float>(s.pitch_octave_cost)),
@@ -180,14 +172,7 @@ bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled
   float* im = re + rfft_output_size(n);
   float* work = im + rfft_output_size(n);
 
-  float mean = 0.0f;
-  for (int i = 0; i < window_samples_; ++i) mean += frame[i];
-  mean /= static_cast<float>(window_samples_);
-  float energy = 0.0f;
-  for (int i = 0; i < window_samples_; ++i) {
-    buffer[i] = frame[i] - mean;
-    energy += buffer[i] * buffer[i];
-  }
+  const float energy = kernels.center(frame, buffer, window_samples_);
   std::fill(buffer + window_samples_, buffer + n, 0.0f);
   const float rms = std::sqrt(energy / static_cast<float>(window_samples_));
   peak_ = std::max(peak_ * peak_decay_, rms);
@@ -196,24 +181,19 @@ bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled
   Frame& now = ring_[static_cast<std::size_t>(frames_ % (kMaxLagFrames + 1))];
   now.count = 1;
   const float loudness = peak_ > 0.0f ? rms / peak_ : 0.0f;
-  now.candidates[0] = {0.0f, voicing_ + std::max(0.0f, 2.0f - loudness * (1.0f + voicing_) / silence_), 0.0f, 0};
+  now.candidates[0] = {0.0f, 0.0f, voicing_ + std::max(0.0f, 2.0f - loudness * (1.0f + voicing_) / silence_), 0.0f, 0};
   if (rms > kSilentRms) {
     kernels.rfft(shared_->plan->tables(), buffer, shared_->window.data(), re, im, work);
     std::fill(re + bins, re + n / 2 + 8, 0.0f);
     std::fill(im + bins, im + n / 2 + 8, 0.0f);
-    kernels.power(re, im, re, n / 2 + 8);
-    if (power_ != 1.0f) {
-      for (int k = 0; k < bins; ++k) re[k] = std::pow(re[k], power_);
-    }
-    kernels.multiply(re, shared_->weight.data(), re, n / 2 + 8);
-    // The power spectrum is real and even, so a second forward transform of it is the autocorrelation.
-    std::copy(re, re + bins, buffer);
-    for (int k = 1; k < n / 2; ++k) buffer[n - k] = re[k];
+    kernels.compressed_power(re, im, shared_->weight.data(), re, n / 2 + 8);
+    // The spectrum is real and even, so a second forward transform of it is its autocorrelation.
+    kernels.mirror(re, buffer, n);
     kernels.rfft(shared_->plan->tables(), buffer, nullptr, re, im, work);
     if (re[0] > 0.0f) {
       const float scale = 1.0f / re[0];
-      for (int lag = 0; lag <= max_lag_ + 1; ++lag) re[lag] *= scale * shared_->lag_gain[static_cast<std::size_t>(lag)];
-      find_candidates(re, now);
+      kernels.multiply(re, shared_->lag_gain.data(), re, static_cast<int>(shared_->lag_gain.size()));
+      find_candidates(re, scale, now);
     }
   }
   extend_paths(before, now);
@@ -245,7 +225,7 @@ PitchFrame PitchTracker::settle(const Frame& frame, int choice, const float* win
   }
   if (guess == 0) return out;
   const Candidate& candidate = frame.candidates[static_cast<std::size_t>(guess)];
-  const float bonus = octave_cost_ * std::log2(candidate.f0_hz * static_cast<float>(max_lag_ / sample_rate_));
+  const float bonus = octave_cost_ * (candidate.octave - lowest_octave_);
   out.confidence = std::clamp(candidate.strength - bonus, 0.0f, 1.0f);
   const Similarity similarity(window, shared_->window.data(), window_samples_, scratch);
   const auto rate = static_cast<float>(sample_rate_);
@@ -255,13 +235,16 @@ PitchFrame PitchTracker::settle(const Frame& frame, int choice, const float* win
   return out;
 }
 
-void PitchTracker::find_candidates(const float* r, Frame& frame) const noexcept {
+void PitchTracker::find_candidates(const float* r, float scale, Frame& frame) const noexcept {
+  const float lowest = 0.5f * voicing_ / scale;
   for (int lag = min_lag_; lag <= max_lag_; ++lag) {
-    if (r[lag] <= 0.5f * voicing_ || r[lag] < r[lag - 1] || r[lag] <= r[lag + 1]) continue;
+    if (r[lag] <= lowest || r[lag] < r[lag - 1] || r[lag] <= r[lag + 1]) continue;
     const Peak peak = vertex(r, lag);
-    const float height = peak.height > 1.0f ? 1.0f / peak.height : peak.height;
+    const float peak_height = peak.height * scale;
+    const float height = peak_height > 1.0f ? 1.0f / peak_height : peak_height;
     const float f0 = static_cast<float>(sample_rate_) / peak.position;
-    const float strength = height + octave_cost_ * std::log2(f0 * static_cast<float>(max_lag_ / sample_rate_));
+    const float octave = std::log2(f0);
+    const float strength = height + octave_cost_ * (octave - lowest_octave_);
     // Keep the strongest few, in falling order.
     int place = frame.count;
     if (place > kMaxCandidates) {
@@ -270,7 +253,7 @@ void PitchTracker::find_candidates(const float* r, Frame& frame) const noexcept 
     } else {
       ++frame.count;
     }
-    frame.candidates[static_cast<std::size_t>(place)] = {f0, strength, 0.0f, 0};
+    frame.candidates[static_cast<std::size_t>(place)] = {f0, octave, strength, 0.0f, 0};
     while (place > 1 && frame.candidates[static_cast<std::size_t>(place - 1)].strength < strength) {
       std::swap(frame.candidates[static_cast<std::size_t>(place)],
                 frame.candidates[static_cast<std::size_t>(place - 1)]);
@@ -292,7 +275,7 @@ void PitchTracker::extend_paths(const Frame* before, Frame& frame) const noexcep
         if ((from.f0_hz > 0.0f) != (to.f0_hz > 0.0f)) {
           cost = voiced_cost_;
         } else if (from.f0_hz > 0.0f) {
-          cost = jump_cost_ * std::fabs(std::log2(to.f0_hz / from.f0_hz));
+          cost = jump_cost_ * std::fabs(to.octave - from.octave);
         }
         if (from.score - cost > best) {
           best = from.score - cost;

@@ -44,7 +44,8 @@ class PitchTracker {
     std::vector<float> weight;    // on the power spectrum
   };
   struct Candidate {
-    float f0_hz = 0.0f;  // 0: unvoiced
+    float f0_hz = 0.0f;   // 0: unvoiced
+    float octave = 0.0f;  // log2 of it
     float strength = 0.0f;
     float score = 0.0f;  // of the best path that ends here
     std::int8_t from = 0;
@@ -54,7 +55,7 @@ class PitchTracker {
     int count = 1;
   };
   static Shared make_tables(double sample_rate, int window_samples, const AnalyzerSettings& settings);
-  void find_candidates(const float* correlation, Frame& frame) const noexcept;
+  void find_candidates(const float* correlation, float scale, Frame& frame) const noexcept;
   [[nodiscard]] PitchFrame settle(const Frame& frame, int choice, const float* window, float* scratch) const noexcept;
   void extend_paths(const Frame* before, Frame& frame) const noexcept;
 
@@ -64,8 +65,8 @@ class PitchTracker {
   int hop_samples_;
   int min_lag_;
   int max_lag_;
+  float lowest_octave_;
   int lag_frames_;
-  float power_;
   float silence_;
   float voicing_;
   float octave_cost_;

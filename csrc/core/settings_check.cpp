@@ -47,7 +47,6 @@ void check_settings(const AnalyzerSettings& s) {
   check_range("pitch_max_hz", s.pitch_max_hz, s.pitch_min_hz + 1.0, 4000.0);
   check_range("pitch_lowpass_hz", s.pitch_lowpass_hz, 100.0, 100000.0);
   check_range("pitch_lowpass_order", s.pitch_lowpass_order, 0.5, 8.0);
-  check_range("pitch_power", s.pitch_power, 0.1, 2.0);
   check_range("pitch_silence", s.pitch_silence, 1e-6, 1.0);
   check_range("pitch_voicing", s.pitch_voicing, 0.0, 1.0);
   check_range("pitch_octave_cost", s.pitch_octave_cost, 0.0, 1.0);

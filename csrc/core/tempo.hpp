@@ -16,8 +16,9 @@ struct TempoEstimate {
   float confidence = 0.0f;       // 0..1, periodicity of the novelty at that tempo
 };
 
-// Autocorrelation of the novelty with a comb over its multiples and a log-normal prior on tempo (Ellis 2007; Percival &
-// Tzanetakis 2014 for the enhanced autocorrelation). One owner at a time; does not allocate after construction.
+// Autocorrelation of the novelty, a comb over its multiples (Percival & Tzanetakis, "Streamlined tempo estimation",
+// IEEE TASLP 2014) and a log-normal prior on tempo (Ellis, "Beat tracking by dynamic programming", JNMR 2007). One
+// owner at a time; does not allocate after construction.
 class TempoTracker {
  public:
   // hops_per_second: rate of the values pushed.
@@ -43,7 +44,8 @@ class TempoTracker {
   int count_ = 0;
   int next_ = 0;
   int until_update_;
-  std::vector<float> ring_;
+  std::vector<float> ring_;       // square root of the novelty: loud beats do not drown soft ones
+  std::vector<float> smoothing_;  // half of a Hann window
 };
 
 }  // namespace fastring

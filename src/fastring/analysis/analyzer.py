@@ -33,7 +33,7 @@ class Analyzer(_native.Analyzer):
       DAFx 2013), picked causally against the mean of the last 150 ms (Böck, Krebs & Schedl, ISMIR 2012).
     - pitch: normalised autocorrelation and the cheapest path through its candidates (Boersma, IFA Proceedings 17,
       1993), with a fixed lag instead of the whole file: the newest pitch is `pitch_latency_samples` old.
-    - tempo: autocorrelation of the onset strength over the last 8 s; `None` for silence, noise and anything without a
+    - tempo: autocorrelation of the onset strength over the last 6.5 s; `None` for silence, noise and anything without a
       regular beat. First after 2 s, then every 0.5 s.
     - spectral centroid, rolloff (of the magnitude, as librosa has it), flatness (of the power, librosa) and flux (sum
       of the rises in magnitude), of Hann frames of the full band every 20 ms.
@@ -78,7 +78,7 @@ class Analyzer(_native.Analyzer):
         pitch_voicing: float = 0.5,
         tempo_min_bpm: float = 40.0,
         tempo_max_bpm: float = 240.0,
-        tempo_history_s: float = 8.0,
+        tempo_history_s: float = 6.5,
         tuning: Mapping[str, float] | None = None,
     ) -> None:
         settings: dict[str, float] = {
