@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import huggingface_hub  # noqa: F401  # reads HF_HUB_OFFLINE once, when it is imported: before any test sets it
@@ -17,7 +18,6 @@ from fastring.errors import ModelUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 DIGITS = resolve_model("digits")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -81,6 +81,16 @@ def test_digits_ships() -> None:
 
 def test_a_folder_is_taken_as_it_is() -> None:
     assert resolve_model(str(DIGITS)) == DIGITS
+
+
+def test_a_folder_hides_a_name_only_if_it_holds_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small").mkdir()
+    with pytest.raises(ModelUnavailableError, match="not on this machine"):
+        resolve_model("small", cache_dir=str(tmp_path / "cache"), download=False)
+    for file in DIGITS.iterdir():
+        (tmp_path / "small" / file.name).write_bytes(file.read_bytes())
+    assert resolve_model("small") == Path("small")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

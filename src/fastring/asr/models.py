@@ -54,9 +54,10 @@ def resolve_model(name_or_path: str, *, cache_dir: str | None = None, download: 
     if name_or_path.isidentifier() and bundled.is_dir():
         return bundled
     path = Path(name_or_path).expanduser()
-    if name_or_path and path.is_dir():
-        return _checked(path)
     repository = MODEL_REPOSITORIES.get(name_or_path)
+    # A folder that happens to be called `small` does not hide the model of that name, unless it holds one.
+    if name_or_path and path.is_dir() and (repository is None or (path / "model.bin").is_file()):
+        return _checked(path)
     if repository is None:
         repository = _repository_of(name_or_path, path)
     return _checked(_cached_or_downloaded(name_or_path, repository, cache_dir, download))
