@@ -248,10 +248,7 @@ class WhisperTranscriber:
         if not any(text.tokens for text in decoded):
             return [[] for _ in decoded]
         filler = tokenizer.encode(" ")  # an empty row in a batch still needs a token
-        found = [
-            self._model.find_alignment(tokenizer, [text.tokens or filler for text in decoded], encoded, frames)[row]
-            for row, frames in enumerate(n_frames)
-        ]
+        found = self._model.find_alignment(tokenizer, [text.tokens or filler for text in decoded], encoded, n_frames)
         return [_pieces(rows) if text.tokens else [] for rows, text in zip(found, decoded, strict=True)]
 
     def _hypothesis(self, job: Job, pieces: list[Piece], language: str, repetitive: bool) -> Hypothesis:
