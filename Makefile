@@ -72,6 +72,7 @@ wheel-test: dev ## a wheel in an empty environment with NumPy alone
 
 # --- figures -------------------------------------------------------------------------------------------------------
 bench: dev ## a table of figures with the goals beside them
+	@$(UV) --prerelease=allow --group bench
 	@python benchmarks/table.py
 
 accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev OUT=FILE

@@ -26,7 +26,9 @@ def assert_below(benchmark: BenchmarkFixture) -> Callable[..., Any]:
         if benchmark.stats is not None:
             slow_ms = float(np.percentile(benchmark.stats.stats.data, PERCENTILE)) * 1e3
             benchmark.extra_info["p99_ms"] = slow_ms
-            assert slow_ms < limit_ms, f"{PERCENTILE} % of calls end within {slow_ms:.3f} ms; the limit is {limit_ms} ms"
+            assert slow_ms < limit_ms, (
+                f"{PERCENTILE} % of calls end within {slow_ms:.3f} ms; the limit is {limit_ms} ms"
+            )
         return answer
 
     return check

@@ -1,0 +1,162 @@
+"""Prints every figure with its goal beside it, measured now, on this machine, as ratios from interleaved runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import bench_pcm
+import bench_ring
+import numpy as np
+from interleave import interleave
+from peers import CHUNK, RATE, full_analysis, tone_with_clicks
+from rich.console import Console
+from rich.table import Table
+
+from fastring import Analyzer, analyze
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: what we measured, what the rival took, and whether the goal is met."""
+
+    title: str
+    ours: str
+    rival: str
+    figure: str
+    goal: str
+    met: bool
+
+
+def ns(value: float) -> str:
+    """Nanoseconds for people."""
+    return f"{value:,.0f} ns" if value < 1e4 else f"{value / 1e3:,.1f} µs" if value < 1e7 else f"{value / 1e6:,.1f} ms"
+
+
+def comparisons() -> Iterator[Row]:
+    """The ring and the conversions against what people use now."""
+    for comparison in [*bench_ring.COMPARISONS, *bench_pcm.COMPARISONS]:
+        ratio, figures = comparison.measure()
+        our, rival = figures[comparison.ours].min_ns, figures[comparison.rival].min_ns
+        title = comparison.title
+        yield Row(
+            title,
+            ns(our),
+            f"{ns(rival)} {comparison.rival}",
+            f"{ratio:.1f}x",
+            f"{comparison.goal:g}x",
+            ratio >= comparison.goal,
+        )
+
+
+def analysis() -> Iterator[Row]:
+    """The full analysis of 1024 samples at 44.1 kHz against the peers that are installed."""
+    goals = {"aubio": 8.0, "essentia": 6.0, "librosa": 200.0}
+    figures = interleave(list(full_analysis()), rounds=25, round_ms=4.0)
+    our = figures.pop("fastring").min_ns
+    yield Row("full analysis, 1024 @ 44.1 kHz", ns(our), "", f"{our / 1e3:.1f} µs", "12 µs", our <= 12e3)
+    for name, figure in figures.items():
+        ratio = figure.min_ns / our
+        yield Row(
+            f"  against {name}", ns(our), ns(figure.min_ns), f"{ratio:.1f}x", f"{goals[name]:g}x", ratio >= goals[name]
+        )
+    for name in goals.keys() - figures.keys():
+        yield Row(f"  against {name}", "", "not installed", "", f"{goals[name]:g}x", False)
+
+
+def many_streams() -> Iterator[Row]:
+    """How many live streams one core analyses, and what a stream costs among many."""
+    hop = 320  # 20 ms at 16 kHz
+    chunk = tone_with_clicks(1)[:hop]
+    cost = {}
+    for count in (1, 1024):
+        streams = [Analyzer(16_000) for _ in range(count)]
+        rounds = max(20, 4096 // count)
+        for _ in range(5):
+            for stream in streams:
+                stream.push(chunk)
+        best = np.inf
+        for _ in range(5):
+            begin = time.perf_counter()
+            for _ in range(rounds):
+                for stream in streams:
+                    stream.push(chunk)
+            best = min(best, (time.perf_counter() - begin) / rounds / count)
+        cost[count] = best
+    carried = 0.020 / cost[1024]
+    yield Row(
+        "live streams per core, 20 ms chunks", ns(cost[1024] * 1e9), "", f"{carried:,.0f}", "4,000", carried >= 4000
+    )
+    growth = cost[1024] / cost[1]
+    yield Row(
+        "cost per chunk, 1024 streams over 1",
+        ns(cost[1024] * 1e9),
+        ns(cost[1] * 1e9),
+        f"{growth:.2f}x",
+        "1.4x",
+        growth <= 1.4,
+    )
+
+
+def files() -> Iterator[Row]:
+    """All features of a file as arrays, as a multiple of real time."""
+    audio = np.tile(tone_with_clicks(4), 15)
+    analyze(audio[:RATE], RATE)
+    begin = time.perf_counter()
+    tracks = analyze(audio, RATE)
+    seconds = time.perf_counter() - begin
+    assert tracks is not None
+    speed = len(audio) / RATE / seconds
+    yield Row(
+        "analyze(): a minute of audio", ns(seconds * 1e9), "", f"{speed:,.0f}x real time", "1,000x", speed >= 1000
+    )
+
+
+def hostile_input() -> Iterator[Row]:
+    """Denormals and NaN must cost next to nothing."""
+    normal = tone_with_clicks(1)
+    for title, audio in {"denormals": np.full_like(normal, 1e-40), "NaN": np.full_like(normal, np.nan)}.items():
+        best = {}
+        for name, samples in {"normal": normal, "hostile": audio}.items():
+            analyzer = Analyzer(RATE)
+            chunks = [samples[i : i + CHUNK] for i in range(0, len(samples) - CHUNK, CHUNK)]
+            times = []
+            for _ in range(15):
+                begin = time.perf_counter()
+                for chunk in chunks:
+                    analyzer.push(chunk)
+                times.append((time.perf_counter() - begin) / len(chunks))
+            best[name] = min(times) * 1e9
+        ratio = best["hostile"] / best["normal"]
+        yield Row(
+            f"analysis of {title}", ns(best["hostile"]), ns(best["normal"]), f"{ratio:.2f}x", "1.2x", ratio <= 1.2
+        )
+
+
+def import_cost() -> Iterator[Row]:
+    """What `import fastring` adds to NumPy's own import."""
+    code = "import numpy, time; t = time.perf_counter(); import fastring; print((time.perf_counter() - t) * 1e3)"
+    cost_ms = min(float(subprocess.check_output([sys.executable, "-c", code])) for _ in range(7))
+    yield Row("import fastring, over NumPy", f"{cost_ms:.1f} ms", "", f"{cost_ms:.1f} ms", "30 ms", cost_ms <= 30)
+
+
+def main() -> None:
+    """Measure and print; what is missed is said."""
+    table = Table("operation", "fastring", "against", "figure", "goal", "", title="Figures of this machine, now")
+    missed = 0
+    for measure in (comparisons, analysis, many_streams, files, hostile_input, import_cost):
+        for row in measure():
+            mark = "[green]met[/]" if row.met else "[red]missed[/]"
+            missed += not row.met
+            table.add_row(row.title, row.ours, row.rival, row.figure, row.goal, mark)
+        table.add_section()
+    console = Console(width=None if sys.stdout.isatty() else 130)
+    console.print(table)
+    console.print(f"{missed} goals missed" if missed else "every goal met")
+
+
+if __name__ == "__main__":
+    main()
