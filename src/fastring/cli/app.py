@@ -8,9 +8,9 @@ import typer
 
 from fastring._version import __version__
 from fastring.cli.analyze import analyze
+from fastring.cli.config import config
 from fastring.cli.demo import demo
 from fastring.cli.serve import serve
-from fastring.cli.settings import config
 from fastring.cli.transcribe import transcribe
 
 __all__ = ["app"]
