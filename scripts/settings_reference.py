@@ -18,12 +18,12 @@ Every setting has a default, and may be set in four places; each wins over the o
 
 1. the default,
 2. a TOML file, named by `--config FILE` or by `FASTRING_CONFIG`: one table per section,
-3. the environment: `FASTRING_SECTION__NAME`, and for some settings a second name; lists are comma-separated, and an empty
-   variable counts as not set,
+3. the environment: `FASTRING_SECTION__NAME`, and for some settings a second name; lists are comma-separated, and an
+   empty variable counts as not set,
 4. a flag: `--port 9000` where a command has one, `--set section.name=value` for any setting.
 
-`fastring config` prints the settings in force and where each comes from; `fastring config --toml` prints a file to start
-with. A wrong value, or a name that does not exist, stops the command and is told with its source and its limit.
+`fastring config` prints the settings in force and where each comes from; `fastring config --toml` prints a file to
+start with. A wrong value, or a name that does not exist, stops the command and is told with its source and its limit.
 
 This page is made by `scripts/settings_reference.py`.
 """

@@ -21,8 +21,8 @@ def test_analysis_fills_the_history() -> None:
     state = LiveState(started_s=100.0)
     state.receive(analysis(0.05, rms=1.0, pitch=220.0, onsets=[0.01, 0.04]), 100.052)
     state.receive(analysis(0.10, rms=0.0, tempo=120.0, dropped=3), 100.104)
-    assert state.level_db == {1: 0.0, 2: pytest.approx(-100.0)}
-    assert state.pitch_hz == {1: 220.0}
+    assert state.level_db == {0: 0.0, 1: 0.0, 2: pytest.approx(-100.0)}
+    assert state.pitch_hz == {0: 220.0, 1: 220.0}
     assert state.onsets_s == [0.01, 0.04]
     assert (state.tempo, state.buffer_usage, state.dropped) == (120.0, 0.25, 3)
     assert state.latencies.analysis == pytest.approx([2.0, 4.0])

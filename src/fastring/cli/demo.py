@@ -25,7 +25,7 @@ from fastring.config_sources import CONFIG_ENV, setting_fields
 from fastring.errors import FastringError
 from fastring.recordings import Recording, recording
 
-__all__ = ["demo"]
+__all__ = ["DEFAULT_RECORDINGS", "Script", "demo", "perform", "script_of"]
 
 SAMPLE_RATE = 16_000
 CHUNK_S = 0.02
@@ -63,15 +63,15 @@ def demo(
     """
     need("demo", "aiohttp", "faster_whisper", "onnxruntime", "av", "soxr")
     with told():
-        script = _script([recording(name) for name in recordings or DEFAULT_RECORDINGS])
+        script = script_of([recording(name) for name in recordings or DEFAULT_RECORDINGS])
         try:
-            state = asyncio.run(_perform(script, live=out.is_terminal and not plain))
+            state = asyncio.run(perform(script, live=out.is_terminal and not plain))
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
     _conclude(state, script)
 
 
-def _script(played: Sequence[Recording]) -> Script:
+def script_of(played: Sequence[Recording]) -> Script:
     """The recordings, one after the other, with pauses that let each be an utterance of its own."""
     pause = bytes(2 * round(PAUSE_S * SAMPLE_RATE))
     parts = []
@@ -85,7 +85,7 @@ def _script(played: Sequence[Recording]) -> Script:
     )
 
 
-async def _perform(script: Script, *, live: bool) -> LiveState:
+async def perform(script: Script, *, live: bool) -> LiveState:
     """Start the server, play to it, and take what it says until it has said all."""
     async with _server(quiet=not live) as url:
         out.print(Text(f"server ready on {url}; playing {' and '.join(script.names)}", "dim"))

@@ -52,6 +52,8 @@ class LiveState:
         self.partial: Message | None = None
         self.partials = 0
         self.errors: list[str] = []
+        self.history: list[tuple[float, Message]] = []
+        self._shown_to = -1
         self._speech_start_s: float | None = None
         self._partial_at = 0.0
 
@@ -67,6 +69,7 @@ class LiveState:
 
     def receive(self, message: Message, now: float) -> None:
         """Take a message that came at `now`; kinds that are not shown are passed over."""
+        self.history.append((now, message))
         match message["type"]:
             case "analysis":
                 self._take_analysis(message, now)
@@ -85,10 +88,13 @@ class LiveState:
 
     def _take_analysis(self, message: Message, now: float) -> None:
         self.latencies.analysis.append(1e3 * (self.elapsed_s(now) - message["timestamp"]))
-        column = int(message["timestamp"] / COLUMN_S)
-        self.level_db[column] = 20 * math.log10(max(message["rms"], 1e-5))
-        if message["pitch"] is not None:
-            self.pitch_hz[column] = message["pitch"]
+        # A message speaks for everything since the one before it, however many columns that is.
+        last = int(message["timestamp"] / COLUMN_S)
+        for column in range(min(self._shown_to + 1, last), last + 1):
+            self.level_db[column] = 20 * math.log10(max(message["rms"], 1e-5))
+            if message["pitch"] is not None:
+                self.pitch_hz[column] = message["pitch"]
+        self._shown_to = last
         self.onsets_s.extend(message["onsets"])
         self.tempo = message["tempo"]
         self.buffer_usage, self.dropped = message["buffer_usage"], message["dropped"]

@@ -19,7 +19,7 @@ __all__ = ["latency_table", "live_view", "note_name", "sparkline", "transcript",
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _LEVEL_COLOURS = ("#1a9850", "#66bd63", "#a6d96a", "#fee08b", "#f46d43")
 _NOTES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
-_FLOOR_DB = -60.0
+_LEVEL_RANGE_DB = (-66.0, -18.0)  # speech into a microphone
 _PITCH_RANGE_HZ = (60.0, 500.0)
 
 
@@ -103,12 +103,13 @@ def latency_table(state: LiveState) -> Table:
 
 def _add_level(grid: Table, state: LiveState, shown: range) -> None:
     levels = [state.level_db.get(column) for column in shown]
-    heights = [None if level is None else 1 - level / _FLOOR_DB for level in levels]
+    low, high = _LEVEL_RANGE_DB
+    heights = [None if level is None else min(max((level - low) / (high - low), 0.0), 1.0) for level in levels]
     rows = 3
     for row, line in enumerate(sparkline(heights, rows)):
         text = Text()
         for character, height in zip(line, heights, strict=True):
-            text.append(character, _LEVEL_COLOURS[min(int((height or 0) * 6), 4)])
+            text.append(character, _LEVEL_COLOURS[min(int((height or 0) * 5), 4)])
         newest = next((level for level in reversed(levels) if level is not None), None)
         grid.add_row("level" if row == rows - 1 else "", text, _number(newest, "dBFS") if row == rows - 1 else "")
 

@@ -84,7 +84,7 @@ def plot_tracks(samples: Any, tracks: Tracks, *, title: str, path: Path) -> None
         level.set_xlabel("seconds")
         level.set_xlim(0, max(tracks.duration_s, 1e-3))
         metadata = {"Date": None} if path.suffix == ".svg" else None
-        figure.savefig(path, dpi=120, facecolor=_PAPER, metadata=metadata)
+        figure.savefig(path, dpi=100, facecolor=_PAPER, metadata=metadata)
 
 
 def _headline(title: str, tracks: Tracks) -> str:
