@@ -114,14 +114,14 @@ FASTRING_INLINE F32x8 sums_of(const F32x8* v) {
   return low_halves(quads[0], quads[1]) + high_halves(quads[0], quads[1]);
 }
 
-void bands(const BandTable& table, const float* power_spectrum, float* out) {
+void bands(const BandTable& table, const float* spectrum, float* out) {
   for (int group = 0; group < table.groups; ++group) {
     const std::int32_t* start = table.start + 8 * group;
     const int width = 8 * table.vectors[group];
     const float* weights = table.weights + table.offset[group];
     F32x8 totals[8];
     for (int band = 0; band < 8; ++band) {
-      const float* from = power_spectrum + start[band];
+      const float* from = spectrum + start[band];
       F32x8 total = load(from) * load(weights);
       for (int i = 8; i < width; i += 8) total += load(from + i) * load(weights + i);
       totals[band] = total;
@@ -131,8 +131,22 @@ void bands(const BandTable& table, const float* power_spectrum, float* out) {
   }
 }
 
-void compress(float* values, int n, float gain) {
-  for (int i = 0; i < n; i += 8) store(values + i, log2_approx(square_root(load(values + i)) * gain + 1.0f));
+void magnitude(const float* re, const float* im, float* out, int n) {
+  for (int i = 0; i < n; i += 8) {
+    const F32x8 a = load(re + i);
+    const F32x8 b = load(im + i);
+    store(out + i, square_root(a * a + b * b));
+  }
+}
+
+float compress(float* values, int n, float gain) {
+  F32x8 squares = splat(0.0f);
+  for (int i = 0; i < n; i += 8) {
+    const F32x8 x = load(values + i);
+    squares += x * x;
+    store(values + i, log2_approx(x * gain + 1.0f));
+  }
+  return sum(squares);
 }
 
 float superflux(const float* now, const float* before, int n) {
@@ -225,8 +239,8 @@ void multiply(const float* a, const float* b, float* out, int n) {
 }  // namespace
 
 extern const AnalysisKernels kAnalysisKernels;
-const AnalysisKernels kAnalysisKernels = {rfft,     level,     int16_to_float32, halfband,   power,  bands,
-                                          compress, superflux, spectrum_sums,    similarity, center, compressed_power,
-                                          mirror,   multiply};
+const AnalysisKernels kAnalysisKernels = {rfft,       level,     int16_to_float32, halfband,  power,
+                                          bands,      magnitude, compress,         superflux, spectrum_sums,
+                                          similarity, center,    compressed_power, mirror,    multiply};
 
 }  // namespace fastring::FASTRING_ISA

@@ -19,7 +19,7 @@ struct LevelSums {
   std::int32_t non_finite = 0;  // NaN or infinite samples, replaced by 0
 };
 
-// Triangular filters over a power spectrum, eight at a time. Band b reads power[start[b]...] and has
+// Triangular filters over a magnitude spectrum, eight at a time. Band b reads spectrum[start[b]...] and has
 // 8 * vectors[b / 8] weights, zero-padded, at weights + offset[b / 8] + (b % 8) * 8 * vectors[b / 8].
 struct BandTable {
   int groups;  // of eight bands
@@ -48,9 +48,10 @@ struct AnalysisKernels {
   // out[i] = halfband FIR of in around in[2 i]; reads in[2 i - 15 .. 2 i + 15 (+ 16 of slack)]. n counts outputs.
   void (*halfband)(const float* in, float* out, int n);
   void (*power)(const float* re, const float* im, float* power, int n);
-  void (*bands)(const BandTable& table, const float* power, float* bands);
-  // bands[i] = log2(1 + gain sqrt(bands[i])), in place.
-  void (*compress)(float* bands, int n, float gain);
+  void (*bands)(const BandTable& table, const float* spectrum, float* bands);
+  void (*magnitude)(const float* re, const float* im, float* magnitude, int n);
+  // bands[i] = log2(1 + gain bands[i]), in place; returns the sum of squares from before.
+  float (*compress)(float* bands, int n, float gain);
   // sum of max(0, now[i] - max(before[i - 1], before[i], before[i + 1])); before has a readable value on both sides.
   float (*superflux)(const float* now, const float* before, int n);
   // magnitude[i] = sqrt(power[i]); previous magnitudes are read from, and replaced in, magnitude. log2 of

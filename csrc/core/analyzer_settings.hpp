@@ -5,46 +5,46 @@ namespace fastring {
 
 struct AnalyzerSettings {
   // Frames. All lengths are rounded to samples of the stream's own rate.
-  double hop_ms = 5.0;  // one onset frame per hop; every other frame is a multiple of it
+  double hop_ms = 10.0;  // one onset frame per hop; every other frame is a multiple of it
   double spectrum_window_ms = 21.34;
-  int spectrum_every_hops = 4;
+  int spectrum_every_hops = 2;
   double rolloff_fraction = 0.85;
 
   // Onsets: SuperFlux (Böck & Widmer, DAFx 2013).
   double onset_window_ms = 46.4;
   double onset_min_hz = 30.0;
-  double onset_max_hz = 15000.0;
+  double onset_max_hz = 14000.0;
   double onset_bands_per_octave = 24.0;
-  double onset_gain = 300.0;       // of the magnitude inside log2(1 + gain m), full scale sine = 1
-  int onset_lag_hops = 3;          // distance of the two spectra compared
-  double onset_threshold = 0.035;  // above the local mean, per band
-  double onset_ratio = 0.3;        // and this share of the local mean on top
-  double onset_slow_ratio = 1.0;   // and this multiple of the slow mean
+  double onset_gain = 2.0;       // inside log2(1 + gain m / reference)
+  int onset_lag_hops = 2;          // distance of the two spectra compared
+  double onset_threshold = 0.0232;  // above the local mean, per band
+  double onset_ratio = 0.1;        // and this share of the local mean on top
+  double onset_slow_ratio = 0.0;   // and this multiple of the slow mean
   double onset_slow_ms = 1000.0;   // time constant of the slow mean
-  double onset_mean_ms = 120.0;
-  double onset_max_ms = 25.0;
+  double onset_mean_ms = 100.0;
+  double onset_max_ms = 10.0;
   int onset_lookahead_hops = 0;
   double onset_min_interval_ms = 40.0;
-  double onset_offset_ms = 8.0;  // report time minus this is the onset's time
+  double onset_offset_ms = 10.0;  // report time minus this is the onset's time
 
   // Pitch: normalised autocorrelation (Boersma 1993) with a fixed-lag best path.
-  double pitch_window_ms = 40.0;
-  int pitch_every_hops = 2;
+  double pitch_window_ms = 38.0;
+  int pitch_every_hops = 1;
   double pitch_min_hz = 50.0;
   double pitch_max_hz = 2000.0;
-  double pitch_lowpass_hz = 1200.0;
+  double pitch_lowpass_hz = 1000.0;
   double pitch_lowpass_order = 2.0;
-  double pitch_silence = 0.03;
-  double pitch_voicing = 0.5;
-  double pitch_octave_cost = 0.03;
-  double pitch_jump_cost = 0.35;
+  double pitch_silence = 0.08;
+  double pitch_voicing = 0.47;
+  double pitch_octave_cost = 0.02;
+  double pitch_jump_cost = 0.7;
   double pitch_voiced_cost = 0.3;
-  int pitch_lag_frames = 3;
+  int pitch_lag_frames = 4;
 
   // Tempo.
   double tempo_min_bpm = 40.0;
   double tempo_max_bpm = 240.0;
-  double tempo_history_s = 6.5;
+  double tempo_history_s = 8.0;
   double tempo_update_s = 0.5;
   double tempo_prior_bpm = 120.0;
   double tempo_prior_octaves = 1.0;

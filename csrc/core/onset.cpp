@@ -11,6 +11,11 @@
 namespace fastring {
 namespace {
 
+// Bands are measured against the loudest recent spectrum, so that level does not matter: how fast that is forgotten,
+// and the least it can be (full-scale sine = 1).
+constexpr double kReferenceMemory_s = 10.0;
+constexpr float kQuietReference = 1.0e-3f;
+
 int to_frames(double ms, double hop_ms) {
   return std::max(0, static_cast<int>(std::lround(ms / hop_ms)));
 }
@@ -69,10 +74,13 @@ OnsetNovelty::Shared OnsetNovelty::make_tables(double sample_rate, int window_sa
 }
 
 OnsetNovelty::OnsetNovelty(double sample_rate, int window_samples, const AnalyzerSettings& s)
-    : gain_(static_cast<float>(s.onset_gain)), lag_(s.onset_lag_hops) {
+    : gain_(static_cast<float>(s.onset_gain)),
+      release_(static_cast<float>(std::exp(-s.hop_ms / 1000.0 / kReferenceMemory_s))),
+      lag_(s.onset_lag_hops) {
   const auto key =
       std::make_tuple(sample_rate, window_samples, s.onset_min_hz, s.onset_max_hz, s.onset_bands_per_octave);
   shared_ = shared_tables<Shared>(key, [&] { return make_tables(sample_rate, window_samples, s); });
+  reference_ = kQuietReference;
   stride_ = 8 * static_cast<int>(shared_->vectors.size()) + 16;
   history_.resize(static_cast<std::size_t>(stride_ * lag_), 0.0f);
 }
@@ -85,7 +93,7 @@ std::size_t OnsetNovelty::scratch_floats() const noexcept {
 void OnsetNovelty::reset() noexcept {
   std::fill(history_.begin(), history_.end(), 0.0f);
   next_ = 0;
-  seen_ = 0;
+  reference_ = kQuietReference;
 }
 
 float OnsetNovelty::process(const float* frame, float* scratch) noexcept {
@@ -99,18 +107,20 @@ float OnsetNovelty::process(const float* frame, float* scratch) noexcept {
   // A band's padding reads past the last bin, at weight 0: what lies there must be finite.
   std::fill(re + bins, re + rfft_output_size(n), 0.0f);
   std::fill(im + bins, im + rfft_output_size(n), 0.0f);
-  kernels.power(re, im, re, n / 2 + 8);
+  kernels.magnitude(re, im, re, n / 2 + 8);
   const int padded_bands = stride_ - 16;
   float* bands = work;
   kernels.bands(shared_->table(), re, bands);
-  kernels.compress(bands, padded_bands, gain_);
+  const auto count = static_cast<float>(std::max(1, shared_->bands));
+  const float loudness = std::sqrt(kernels.compress(bands, padded_bands, gain_ / reference_) / count);
+  reference_ = std::max(kQuietReference, loudness > reference_ ? loudness : reference_ * release_);
   float* before = history_.data() + static_cast<std::ptrdiff_t>(next_) * stride_ + 8;
   const float rise = kernels.superflux(bands, before, padded_bands);
   std::copy(bands, bands + padded_bands, before);
   before[-1] = before[0];
   before[padded_bands] = 0.0f;
   next_ = (next_ + 1) % lag_;
-  return shared_->bands > 0 ? rise / static_cast<float>(shared_->bands) : 0.0f;
+  return rise / count;
 }
 
 OnsetPicker::OnsetPicker(double hop_ms, const AnalyzerSettings& s)

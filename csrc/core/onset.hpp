@@ -47,10 +47,11 @@ class OnsetNovelty {
 
   std::shared_ptr<const Shared> shared_;
   float gain_;
+  float release_;
+  float reference_ = 0.0f;  // rms of the bands of the loudest recent frame
   int lag_;
   int stride_;  // floats per kept frame of bands
   int next_ = 0;
-  int seen_ = 0;
   std::vector<float> history_;  // the last lag_ frames of bands, each with a border on both sides
 };
 

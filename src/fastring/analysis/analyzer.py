@@ -30,10 +30,10 @@ class Analyzer(_native.Analyzer):
     What is measured, and by whose method:
 
     - onsets: rise in 24 bands per octave against the maximum-filtered spectrum 2 hops ago (SuperFlux: Böck & Widmer,
-      DAFx 2013), picked causally against the mean of the last 150 ms (Böck, Krebs & Schedl, ISMIR 2012).
+      DAFx 2013), picked causally against the mean of the last 100 ms (Böck, Krebs & Schedl, ISMIR 2012).
     - pitch: normalised autocorrelation and the cheapest path through its candidates (Boersma, IFA Proceedings 17,
       1993), with a fixed lag instead of the whole file: the newest pitch is `pitch_latency_samples` old.
-    - tempo: autocorrelation of the onset strength over the last 6.5 s; `None` for silence, noise and anything without a
+    - tempo: autocorrelation of the onset strength over the last 8 s; `None` for silence, noise and anything without a
       regular beat. First after 2 s, then every 0.5 s.
     - spectral centroid, rolloff (of the magnitude, as librosa has it), flatness (of the power, librosa) and flux (sum
       of the rises in magnitude), of Hann frames of the full band every 20 ms.
@@ -46,7 +46,7 @@ class Analyzer(_native.Analyzer):
         sample_rate: of the stream, 8000..192000 Hz.
         channels: 1..32; more than one is interleaved or of shape (n, channels), and mixed down for everything but
             the levels.
-        hop_ms: time between two onset frames, 2..50 ms. Pitch frames come every second hop, spectra every fourth.
+        hop_ms: time between two onset frames, 2..50 ms. Pitch frames come every hop, spectra every second.
         spectrum_window_ms: length of a spectral frame, 5..85 ms.
         rolloff_fraction: share of the magnitude below the rolloff, 0.01..0.999.
         onset_threshold: how far the mean rise per band (octaves) must stand above its local mean; higher finds fewer.
@@ -68,17 +68,17 @@ class Analyzer(_native.Analyzer):
         sample_rate: float,
         channels: int = 1,
         *,
-        hop_ms: float = 5.0,
+        hop_ms: float = 10.0,
         spectrum_window_ms: float = 21.34,
         rolloff_fraction: float = 0.85,
-        onset_threshold: float = 0.035,
+        onset_threshold: float = 0.0232,
         onset_min_interval_ms: float = 40.0,
         pitch_min_hz: float = 50.0,
         pitch_max_hz: float = 2000.0,
-        pitch_voicing: float = 0.5,
+        pitch_voicing: float = 0.47,
         tempo_min_bpm: float = 40.0,
         tempo_max_bpm: float = 240.0,
-        tempo_history_s: float = 6.5,
+        tempo_history_s: float = 8.0,
         tuning: Mapping[str, float] | None = None,
     ) -> None:
         settings: dict[str, float] = {
