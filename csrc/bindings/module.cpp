@@ -11,4 +11,5 @@ PYBIND11_MODULE(_native, m, pybind11::mod_gil_not_used()) {
   fastring::bindings::register_ring_buffer(m);
   fastring::bindings::register_pcm(m);
   fastring::bindings::register_analyzer(m);
+  fastring::bindings::register_energy_gate(m);
 }

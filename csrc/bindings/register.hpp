@@ -12,6 +12,7 @@ void register_errors(py::module_& m);
 void register_ring_buffer(py::module_& m);
 void register_pcm(py::module_& m);
 void register_analyzer(py::module_& m);
+void register_energy_gate(py::module_& m);
 
 // Makes the C++ exception in flight the Python error: for raw C methods, which pybind11 does not wrap.
 void set_python_error() noexcept;

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fastring._version import __version__
 from fastring.analysis.analyzer import Analyzer, Features, analyze_many
 from fastring.analysis.batch import Tracks, analyze
+from fastring.analysis.gate import EnergyGate
 from fastring.analysis.realtime import RealtimeAnalysisResult, RealtimeAudioAnalyzer
 from fastring.audio.headers import get_include
 from fastring.audio.pcm import float32_to_pcm16, pcm16_to_float32
@@ -21,6 +22,7 @@ __all__ = [
     "Analyzer",
     "AudioBuffer",
     "AudioBufferManager",
+    "EnergyGate",
     "Features",
     "LostRange",
     "RealtimeAnalysisResult",

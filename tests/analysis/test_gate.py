@@ -12,7 +12,7 @@ def noise(level_db: float, frames: int, seed: int = 1) -> np.ndarray:
 
 
 def pushed(gate: EnergyGate, frames: np.ndarray) -> list[GateFrame]:
-    return [gate.push(frame) for frame in frames]
+    return gate.push(frames.reshape(-1))
 
 
 def share_open(frames: list[GateFrame]) -> float:
@@ -49,3 +49,32 @@ def test_it_opens_again_after_loud_noise_has_gone() -> None:
     pushed(gate, noise(-30, 200))
     pushed(gate, noise(-60, 100))
     assert share_open(pushed(gate, noise(-45, 5))) == 1
+
+
+def test_any_cut_gives_the_same_frames() -> None:
+    x = (noise(-30, 40) * 32768).astype(np.int16).reshape(-1)
+    whole = EnergyGate().push(x)
+    gate = EnergyGate()
+    assert [f for start in range(0, len(x), 333) for f in gate.push(x[start : start + 333])] == whole
+    gate.reset()
+    assert gate.push(x) == whole
+
+
+def test_a_quiet_fricative_passes_closer_to_the_floor_than_a_hum() -> None:
+    def ratio_open(signal: np.ndarray) -> float:
+        gate = EnergyGate()
+        gate.push(noise(-50, 100).reshape(-1))
+        return share_open(gate.push(signal.astype(np.float32)))
+
+    t = np.arange(20 * FRAME_SAMPLES) / 16_000
+    above = 10 ** (-47.2 / 20)
+    hiss = noise(-47.2, 20).reshape(-1)
+    hum = above * np.sqrt(2) * np.sin(2 * np.pi * 120 * t)
+    assert ratio_open(hiss) == 1
+    assert ratio_open(hum) == 0
+
+
+def test_frames_are_32_ms_at_every_rate() -> None:
+    assert [EnergyGate(rate).frame_samples for rate in (8000, 16000, 44100)] == [256, 512, 1411]
+    with pytest.raises(ValueError, match="sample_rate"):
+        EnergyGate(4000)

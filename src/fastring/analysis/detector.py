@@ -79,8 +79,7 @@ class SpeechDetector:
         frames *= np.float32(1 / 32768)
         measured: list[Frame] = []
         waiting: list[GateFrame] = []  # frames to be scored in one call, the last of which is frames[i - 1]
-        for i, frame in enumerate(frames):
-            gate = self._gate.push(frame)
+        for i, (frame, gate) in enumerate(zip(frames, self._gate.push(pcm.reshape(-1)), strict=True)):
             self._since_open = 0 if gate.is_open else self._since_open + 1
             if self._scorer is None:
                 measured.append(Frame(gate.level_db, float(gate.is_open), False))

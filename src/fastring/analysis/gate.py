@@ -6,22 +6,16 @@ closes for is surely not speech; what it lets through may be anything.
 
 from __future__ import annotations
 
-import math
-from collections import deque
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+from fastring import _native
+
+if TYPE_CHECKING:
+    from fastring.analysis.analyzer import Samples
 
 __all__ = ["FRAME_SAMPLES", "EnergyGate", "GateFrame"]
 
-FRAME_SAMPLES: Final = 512
-
-_LEAST_POWER: Final = 1e-12  # -120 dBFS
-_ABSOLUTE_DB: Final = -65.0
-_ABOVE_NOISE_DB: Final = 4.0
-_CERTAIN_DB: Final = -20.0
-_NOISE_FRAMES: Final = 94  # 3 s: longer than speech goes on without a dip between words
+FRAME_SAMPLES: Final = 512  # at 16 kHz
 
 
 class GateFrame(NamedTuple):
@@ -30,32 +24,46 @@ class GateFrame(NamedTuple):
     is_open: bool
     level_db: float
     floor_db: float
+    zero_crossing_rate: float = 0.0
 
 
 class EnergyGate:
-    """Follows level and noise floor of one stream, frame by frame.
+    """Follows level and noise floor of one stream, in frames of 32 ms, natively and in any chunking.
 
-    The floor is the least level of the last 3 s (minimum statistics: R. Martin, "Noise power spectral density
-    estimation based on optimal smoothing and minimum statistics", 2001, in its simplest form).
+    A frame passes when it is above -65 dBFS and either above -20 dBFS, or 4 dB above the floor, or 2 dB above it with
+    more than one zero crossing in four samples (an s or an f: Rabiner & Sambur, BSTJ 1975). The floor is the least
+    level of the last 3 s (minimum statistics: R. Martin, "Noise power spectral density estimation based on optimal
+    smoothing and minimum statistics", 2001, in its simplest form).
+
+    Args:
+        sample_rate: of the stream, 8000..192000 Hz.
+
+    Raises:
+        ValueError: the sample rate is out of range.
     """
 
-    def __init__(self) -> None:
-        self._lowest: deque[tuple[int, float]] = deque()  # (frame, level), levels rising: a sliding minimum
-        self._frame = 0
+    def __init__(self, sample_rate: float = 16000) -> None:
+        self._native = _native.EnergyGate(sample_rate)
 
-    def push(self, frame: NDArray[np.float32]) -> GateFrame:
-        """Judge the next frame: float32 in [-1, 1], shape (512,)."""
-        level = 10.0 * math.log10(max(float(np.dot(frame, frame)) / FRAME_SAMPLES, _LEAST_POWER))
-        floor = self._floor(level)
-        is_open = level > _ABSOLUTE_DB and (level > _CERTAIN_DB or level > floor + _ABOVE_NOISE_DB)
-        return GateFrame(is_open, level, floor)
+    @property
+    def frame_samples(self) -> int:
+        """Samples per frame: 512 at 16 kHz."""
+        return self._native.frame_samples
 
-    def _floor(self, level: float) -> float:
-        lowest = self._lowest
-        while lowest and lowest[-1][1] >= level:
-            lowest.pop()
-        lowest.append((self._frame, level))
-        if lowest[0][0] <= self._frame - _NOISE_FRAMES:
-            lowest.popleft()
-        self._frame += 1
-        return lowest[0][1]
+    def push(self, samples: Samples) -> list[GateFrame]:
+        """Take any number of mono samples.
+
+        Args:
+            samples: int16, or float32 in [-1, 1]; shape (n,).
+
+        Returns:
+            One `GateFrame` for each frame these samples completed, in order.
+
+        Raises:
+            AudioFormatError: wrong dtype, shape or layout; nothing was taken.
+        """
+        return [GateFrame(*frame) for frame in self._native.push(samples)]
+
+    def reset(self) -> None:
+        """Forget the stream."""
+        self._native.reset()
