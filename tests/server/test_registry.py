@@ -21,6 +21,9 @@ class Fake:
     def stats(self) -> dict[str, Any]:
         return {}
 
+    def summary(self) -> dict[str, Any]:
+        return {}
+
     def stop(self) -> dict[str, Any]:
         return {}
 

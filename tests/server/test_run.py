@@ -77,8 +77,11 @@ async def talk(url: str, number: int, codes: list[int | None]) -> None:
             await speaking
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
-@pytest.mark.parametrize(("engine", "delay_s"), [("digits", 0.0), ("scripted", 10.0)], ids=["digits", "hung engine"])
+@pytest.mark.parametrize(
+    ("number", "engine", "delay_s"),
+    [(signal.SIGINT, "digits", 0.0), (signal.SIGTERM, "scripted", 10.0)],
+    ids=["Ctrl-C with real speech", "SIGTERM with a hung engine"],
+)
 async def test_under_load_it_ends_in_time_without_a_traceback(
     number: signal.Signals, engine: str, delay_s: float
 ) -> None:

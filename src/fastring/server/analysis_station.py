@@ -100,15 +100,21 @@ class AnalysisStream:
             counters.add(part)
         return {
             **self.session.stats(),
+            **self.summary(),
+            "messages": counters.messages,
+            "bytes": counters.bytes,
+            "malformed": counters.malformed,
+            "seq_gaps": counters.seq_gaps,
+        }
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of streams shows."""
+        return {
             "stream_id": self.stream_id,
             "kind": self.kind,
             "sample_rate": self.audio.sample_rate,
             "channels": self.audio.channels,
             "connections": len(self._stations),
-            "messages": counters.messages,
-            "bytes": counters.bytes,
-            "malformed": counters.malformed,
-            "seq_gaps": counters.seq_gaps,
             "uptime_s": round(time.monotonic() - self._started_s, 3),
         }
 

@@ -12,7 +12,6 @@ from aiohttp import web
 from fastring.asr.pool import TranscriberPool
 from fastring.protocols.codec import Counters
 from fastring.server.auth import Gate
-from fastring.server.connection import CLOSE_TIMEOUT_S
 from fastring.server.metrics import Metrics
 from fastring.server.problems import answer_problems
 from fastring.server.registry import Registry
@@ -29,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["build_app", "drain"]
 
-_TICK_S = 0.25
-_POOL_CLOSE_S = 1.0
+_TICK_S = 0.05
+_POOL_CLOSE_S = 0.5
+_HANG_UP_S = 0.25
 
 
 def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
@@ -80,7 +80,7 @@ async def drain(app: web.Application) -> None:
     left = [connection for connection in connections if not connection.gone.is_set()]
     for connection in left:
         connection.hang_up()
-    await _gone(left, CLOSE_TIMEOUT_S / 4)
+    await _gone(left, _HANG_UP_S)
 
 
 async def _gone(connections: list[Connection], within_s: float) -> None:
@@ -106,7 +106,7 @@ async def _ticker(app: web.Application) -> AsyncIterator[None]:
         while True:
             due_s = time.monotonic() + _TICK_S
             await asyncio.sleep(_TICK_S)
-            app[SERVICES].metrics.loop_lag.set(max(0.0, time.monotonic() - due_s))
+            app[SERVICES].metrics.loop_lag.observe(max(0.0, time.monotonic() - due_s))
 
     task = asyncio.get_running_loop().create_task(tick(), name="ticker")
     yield

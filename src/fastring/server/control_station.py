@@ -64,7 +64,7 @@ class ControlStation:
 
     def _answer(self, command: Control) -> Event:
         if command.command == "list_streams":
-            return Reply("streams", {"streams": [stream.stats() for stream in self._registry]})
+            return Reply("streams", {"streams": [stream.summary() for stream in self._registry]})
         try:
             stream = self._registry.get(self._stream_id)
         except UnknownStreamError as error:

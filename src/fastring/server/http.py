@@ -48,8 +48,8 @@ async def stats(request: web.Request) -> web.Response:
 
 
 async def list_streams(request: web.Request) -> web.Response:
-    """All streams with their stats."""
-    return web.json_response({"streams": [stream.stats() for stream in request.app[SERVICES].registry]})
+    """All streams, briefly."""
+    return web.json_response({"streams": [stream.summary() for stream in request.app[SERVICES].registry]})
 
 
 async def health(request: web.Request) -> web.Response:

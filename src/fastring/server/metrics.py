@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Metrics", "Revisions"]
 
 _SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0, 10.0, 30.0)
+_LAGS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 _LATENCIES_KEPT = 1000
 
 
@@ -51,7 +52,9 @@ class Metrics:
         self.failures = Counter("fastring_asr_failures", "Jobs the engine failed on", **options)
         self.errors = Counter("fastring_errors_sent", "Error messages sent to clients", ["code"], **options)
         self.finals = Counter("fastring_finals", "Final transcripts sent", **options)
-        self.loop_lag = Gauge("fastring_event_loop_lag_seconds", "Latest delay of the event loop's ticker", **options)
+        self.loop_lag = Histogram(
+            "fastring_event_loop_lag_seconds", "Delay of the event loop's ticker", buckets=_LAGS, **options
+        )
         Info("fastring_build", "What runs here", **options).info({"version": __version__})
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
 

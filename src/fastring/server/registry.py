@@ -37,6 +37,10 @@ class Stream(Protocol):
         """The stats object of the native protocol."""
         ...
 
+    def summary(self) -> dict[str, Any]:
+        """The few of them that a list of streams shows; cheap."""
+        ...
+
     def stop(self) -> dict[str, Any]:
         """End it, tell its connections, and return its last stats."""
         ...

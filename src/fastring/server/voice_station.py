@@ -166,11 +166,16 @@ class VoiceStation:
 
     def stats(self) -> dict[str, Any]:
         """The stats object of the native protocol."""
+        return {**self.summary(), **asdict(self._session.stats()), "received": self._progress.received}
+
+    def summary(self) -> dict[str, Any]:
+        """What a list of streams shows."""
         return {
             "stream_id": self.stream_id,
             "kind": self.kind,
-            **asdict(self._session.stats()),
-            "received": self._progress.received,
+            "sample_rate": self._input_rate,
+            "channels": self._ready.channels,
+            "connections": 1,
             "uptime_s": round(time.monotonic() - self._started_s, 3),
         }
 

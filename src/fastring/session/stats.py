@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
     from fastring.audio.ring import RingBuffer
 
@@ -27,8 +25,9 @@ class LatencyLog:
 
     def stats(self) -> dict[str, Any]:
         """`count`, and `latency_us` with the percentiles `p50` and `p99`, in microseconds."""
-        p50, p99 = np.percentile(list(self._latest_s) or [0.0], [50, 99]) * 1e6
-        return {"count": self._count, "latency_us": {"p50": float(p50), "p99": float(p99)}}
+        latest_s = sorted(self._latest_s) or [0.0]  # nearest rank; the first call of NumPy's takes 40 ms
+        p50, p99 = (latest_s[int(share * (len(latest_s) - 1))] * 1e6 for share in (0.5, 0.99))
+        return {"count": self._count, "latency_us": {"p50": p50, "p99": p99}}
 
 
 def buffer_stats(ring: RingBuffer) -> dict[str, Any]:
