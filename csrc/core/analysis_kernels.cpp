@@ -75,17 +75,25 @@ void int16_to_float32(const std::int16_t* in, float* out, int n) {
   for (int i = 0; i < n; ++i) out[i] = static_cast<float>(in[i]) * (1.0f / 32768.0f);
 }
 
+// Every tap but the centre is odd: the odd samples of a stretch are gathered once, and all taps read them in a row.
 void halfband(const float* in, float* out, int n) {
-  for (int i = 0; i < n; i += 8) {
-    const float* centre = in + 2 * i;
-    F32x8 total = even_lanes(load(centre), load(centre + 8)) * 0.5f;
-    for (int tap = 0; tap < kHalfbandTaps; ++tap) {
-      const int reach = 2 * tap + 1;
-      const F32x8 left = even_lanes(load(centre - reach), load(centre - reach + 8));
-      const F32x8 right = even_lanes(load(centre + reach), load(centre + reach + 8));
-      total += (left + right) * kHalfband[tap];
+  constexpr int kStretch = 256;
+  float odd[kStretch + 3 * 8];
+  for (int start = 0; start < n; start += kStretch) {
+    const int count = n - start < kStretch ? n - start : kStretch;
+    const float* centre = in + 2 * start;
+    // odd[j] is the sample 2 (j - 8) + 1 after the first centre.
+    for (int j = 0; j < count + 16; j += 8) {
+      const float* from = centre + 2 * (j - 8);
+      store(odd + j, odd_lanes(load(from), load(from + 8)));
     }
-    store(out + i, total);
+    for (int i = 0; i < count; i += 8) {
+      F32x8 total = even_lanes(load(centre + 2 * i), load(centre + 2 * i + 8)) * 0.5f;
+      for (int tap = 0; tap < kHalfbandTaps; ++tap) {
+        total += (load(odd + 8 + i + tap) + load(odd + 7 + i - tap)) * kHalfband[tap];
+      }
+      store(out + start + i, total);
+    }
   }
 }
 
