@@ -203,6 +203,14 @@ async def drain_app(server: Running) -> None:
     await drain(app)
 
 
+async def test_answers_say_little_of_the_server_and_are_not_kept(server: Running) -> None:
+    for path in ("/", BASE + "health", "/nowhere"):
+        async with server.client.get(server.url + path) as response:
+            assert response.headers["Server"] == "fastring"
+            assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Cache-Control"] == "no-store"
+
+
 @pytest.mark.parametrize("clients", [8])
 async def test_many_streams_at_once_stay_apart(serve: Serve, clients: int) -> None:
     async with serve(settings_for_tests(max_streams=clients)) as server:

@@ -18,6 +18,8 @@ from fastring.config import SecuritySettings
 from fastring.server.routes import PAGES, SOCKETS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from serving import Running, Serve
 
 BASE = "/api/v1/stream/"
@@ -25,6 +27,16 @@ KEYS = SecuritySettings(api_keys=("right-key",))
 ENDPOINTS = [path.format(stream_id="a") for _, path, _ in SOCKETS]
 GUARDED = [(method, path.format(stream_id="a")) for method, path, _ in PAGES if path not in ("/", BASE + "health")]
 CODES = {"invalid_json", "unknown_type", "invalid_base64", "odd_length", "partial_frame", "invalid_field"}
+
+
+def test_every_path_is_in_the_reference(root: Path) -> None:
+    reference = root / "docs" / "reference"
+    pages = (reference / "http.md").read_text(encoding="utf-8")
+    sockets = (reference / "protocol.md").read_text(encoding="utf-8")
+    for method, path, _ in PAGES:
+        assert f"`{method} {path.replace('{stream_id}', '{id}')}`" in pages
+    for _, path, _ in SOCKETS:
+        assert f"`{path}`" in sockets
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------

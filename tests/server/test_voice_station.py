@@ -15,7 +15,7 @@ import pytest
 from serving import RATE, SCRIPT, TWO_UTTERANCES, chunks, listen, of, settings_for_tests, silence, speech, texts
 
 from fastring.asr.scripted import ScriptedTranscriber
-from fastring.config import AsrSettings, Settings
+from fastring.config import AsrSettings, EndpointSettings, ServerSettings, Settings
 from fastring.recordings import recording
 
 if TYPE_CHECKING:
@@ -173,6 +173,16 @@ async def test_acknowledgements_come_while_audio_does(server: Running) -> None:
             await ws.receive_str(timeout=0.8)  # nothing moves, nothing is said
 
 
+@pytest.mark.parametrize("above", [0, 2])
+async def test_a_message_may_be_as_large_as_ready_says(serve: Serve, above: int) -> None:
+    async with serve(max_message_bytes=4096) as server, server.connect(PATH + "a") as ws:
+        ready = json.loads(await ws.receive_str())
+        await ws.send_bytes(bytes(ready["max_message_bytes"] + above))
+        await ws.send_str('{"type":"ping"}')
+        messages = await listen(ws, "error" if above else "pong")
+        assert [m["code"] for m in of(messages, "error")] == (["message_too_large"] if above else [])
+
+
 async def test_seq32_audio_is_the_same_audio(server: Running) -> None:
     async with server.connect(PATH + "a?framing=seq32") as ws:
         for number, chunk in enumerate(chunks(TWO_UTTERANCES)):
@@ -255,9 +265,11 @@ class Kept:
         pass
 
 
-async def test_two_streams_at_once_get_their_own_real_digits(serve: Serve, digits: Transcriber) -> None:
+@pytest.mark.parametrize("vad", ["energy", "auto"])
+async def test_two_streams_at_once_get_their_own_real_digits(serve: Serve, digits: Transcriber, vad: Any) -> None:
     names = ("seen_1", "seen_2")
-    async with serve(transcriber=Kept(digits)) as server:
+    settings = Settings(server=ServerSettings(port=0), endpoint=EndpointSettings(vad=vad))
+    async with serve(settings, Kept(digits)) as server:
 
         async def stream(name: str) -> list[dict[str, Any]]:
             async with server.connect(PATH + name) as ws:

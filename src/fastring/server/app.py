@@ -66,6 +66,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)
     app.on_shutdown.append(drain)
+    app.on_response_prepare.append(_add_headers)
     return app
 
 
@@ -90,6 +91,13 @@ async def _gone(connections: list[Connection], within_s: float) -> None:
         _, late = await asyncio.wait(waits, timeout=within_s)
         for wait in late:
             wait.cancel()
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Say no more of the server than its name; let no browser guess types or keep answers."""
+    response.headers["Server"] = "fastring"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers.setdefault("Cache-Control", "no-store")
 
 
 async def _pool(app: web.Application) -> AsyncIterator[None]:

@@ -123,7 +123,7 @@ def _socket(services: Services, request: web.Request) -> Socket:
         protocols=(protocol,) if protocol else (),
         autoclose=False,
         compress=False,
-        max_msg_size=settings.max_message_bytes,
+        max_msg_size=settings.max_message_bytes + 1,  # aiohttp refuses what reaches it
     )
     if not socket.can_prepare(request):
         raise Problem(426, "upgrade_required", "this is a WebSocket", headers={"Upgrade": "websocket"})
