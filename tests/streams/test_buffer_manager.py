@@ -225,6 +225,28 @@ def test_streams_and_callbacks_may_come_while_it_runs() -> None:
     np.testing.assert_array_equal(late.samples, ramp(10, 10))
 
 
+async def test_a_start_right_after_a_stop_goes_on() -> None:
+    plain, others = Collector(), []
+
+    async def asynchronous(chunk: np.ndarray, sample_rate: int) -> None:
+        others.append(chunk)
+
+    async with AudioBufferManager(chunk_size=10, max_size=100_000) as manager:
+        manager.create_stream("s")
+        manager.register_callback("s", plain)
+        manager.register_callback("s", asynchronous)
+        for turn in range(200):
+            manager.start_processing()
+            manager.write("s", ramp(turn * 10, 10))
+            if turn % 3 == 0:
+                await asyncio.sleep(0)
+            manager.stop_processing()
+        manager.start_processing()
+        await manager.stop_processing()
+    np.testing.assert_array_equal(plain.samples, ramp(0, 2000))
+    np.testing.assert_array_equal(np.concatenate(others), ramp(0, 2000))
+
+
 def test_one_stream_may_be_processed_alone() -> None:
     first, second = Collector(), Collector()
     with AudioBufferManager(chunk_size=10) as manager:

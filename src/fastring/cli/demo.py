@@ -11,6 +11,7 @@ import time
 import wave
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import IO, Annotated, Any
 
 import typer
@@ -220,7 +221,7 @@ def _conclude(state: LiveState, script: Script) -> None:
     levels, pitches = state.level_db.values(), state.pitch_hz.values()
     if levels and pitches:
         out.print(
-            f"level up to {max(levels):.0f} dBFS, pitch {min(pitches):.0f}..{max(pitches):.0f} Hz, "
+            f"level up to {max(levels):.0f} dBFS, pitch around {median(pitches):.0f} Hz, "
             f"{len(state.onsets_s)} onsets, {state.dropped} samples dropped",
             highlight=False,
         )

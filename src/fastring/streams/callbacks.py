@@ -83,6 +83,7 @@ class CallbackRunner:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping = False
         self._given_up = False
+        self._lock = threading.Lock()  # between ending and going on
         self._ended = threading.Event()
         self._ended.set()
 
@@ -91,13 +92,23 @@ class CallbackRunner:
         """Whether it takes what is fetched."""
         return not self._ended.is_set()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether it was told to end, and not to go on since."""
+        return self._stopping
+
     def start(self, loop: asyncio.AbstractEventLoop | None) -> None:
-        """Begin, if it is not running. `loop` is where awaitables run; `needs_loop` tells whether it may be None."""
-        if not self.running:
-            self._loop = loop
+        """Begin, or go on if it was about to stop.
+
+        Args:
+            loop: where awaitables run; `needs_loop` tells whether it may be None.
+        """
+        with self._lock:
             self._stopping = self._given_up = False
-            self._ended.clear()
-            self._begin()
+            if not self.running:
+                self._loop = loop
+                self._ended.clear()
+                self._begin()
 
     def stop(self) -> None:
         """Take what can be fetched now, then end."""
@@ -128,6 +139,13 @@ class CallbackRunner:
     def _begin(self) -> None:
         raise NotImplementedError
 
+    def _ends(self, *, idle: bool) -> bool:
+        """Whether to end here. Whoever is told so has ended for all others, and does nothing more."""
+        with self._lock:
+            if self._given_up or (idle and self._stopping):
+                self._ended.set()
+            return self._ended.is_set()
+
     def _count(self, error: Exception) -> None:
         self.errors += 1
         self.last_error = f"{type(error).__name__}: {error}"
@@ -156,18 +174,15 @@ class _ThreadRunner(CallbackRunner):
         self._thread.start()
 
     def _run(self) -> None:
-        try:
-            while not self._given_up:
-                arguments = self._fetch()
-                if arguments is not None:
-                    self._call(arguments)
-                elif self._stopping:
-                    break
-                else:
-                    self._wake.wait()
-                    self._wake.clear()
-        finally:
-            self._ended.set()
+        while not self._ends(idle=False):
+            arguments = self._fetch()
+            if arguments is not None:
+                self._call(arguments)
+            elif self._ends(idle=True):
+                return
+            else:
+                self._wake.wait()
+                self._wake.clear()
 
     def _call(self, arguments: tuple[Any, ...]) -> None:
         try:
@@ -239,17 +254,16 @@ class _TaskRunner(CallbackRunner):
         self._task.add_done_callback(self._done)
 
     def _done(self, task: asyncio.Task[None]) -> None:
-        self._task = None
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("stream callback %s ended", self.name, exc_info=error)
-        self._ended.set()
+        if task is self._task:  # else it went on as another task already
+            self._task = None
+            self._ended.set()
 
     async def _run(self, wake: asyncio.Event) -> None:
-        while not self._given_up:
+        while not self._ends(idle=False):
             arguments = self._fetch()
             if arguments is not None:
                 await self._call(arguments)
-            elif self._stopping:
+            elif self._ends(idle=True):
                 return
             else:
                 await wake.wait()
@@ -312,7 +326,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 def _wait_for(runners: Iterable[CallbackRunner], deadline: float) -> None:
     for runner in runners:
-        if not runner.join(deadline - time.monotonic()):
+        if not runner.join(deadline - time.monotonic()) and runner.stopping:
             logger.warning("stream callback %s did not end in time; what is left is not delivered", runner.name)
             runner.give_up()
 
