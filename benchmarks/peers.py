@@ -42,7 +42,7 @@ def ours() -> Callable[[Samples], float | None]:
 
 
 def aubio() -> Callable[[Samples], float | None]:
-    """aubio's objects of the same job; they cannot share a transform."""
+    """The objects of aubio for the same job; they cannot share a transform."""
     import aubio as lib
 
     onset = lib.onset("default", 2 * CHUNK, CHUNK, RATE)
@@ -90,7 +90,7 @@ def essentia() -> Callable[[Samples], float | None]:
 
 
 def librosa() -> Callable[[Samples], float | None]:
-    """librosa's features over a sliding frame; tempo over four seconds of envelope, every 43rd chunk."""
+    """Features of librosa over a sliding frame; tempo over four seconds of envelope, every 43rd chunk."""
     import librosa as lib
 
     frame = np.zeros(2 * CHUNK, np.float32)
