@@ -13,63 +13,61 @@ namespace fastring {
 namespace {
 
 constexpr double kEnvelopeRate_hz = 100.0;
-constexpr double kFirstEstimate_s = 2.0;
-// Mean of the compressed envelope below which nothing happened worth a tempo.
-constexpr float kSilentEnvelope = 1.0e-3f;
-// Hann smoothing of the envelope, 13 frames of 10 ms: how far players are from the beat.
-constexpr int kSmoothReach = 6;
-// Weight of the autocorrelation at 1, 2, 3 and 4 beats; 3 counts less because most music counts in twos.
-constexpr float kTeeth[] = {1.0f, 1.0f, 0.5f, 1.0f};
-constexpr float kToothReach = 0.6f;  // frames per beat of distance
-constexpr double kFullConfidence_s = 8.0;
-constexpr double kTempoStep = 1.012;
-// A metronome says nothing of what it counts. Where half the period fits as well as this, the clicks are the beats;
-// music on the development recordings stays below 0.88.
-constexpr float kIsochronous = 0.9f;
+constexpr double kFirstEstimate_s = 1.5;   // it needs a second one to agree, so the first value comes at 2 s
+constexpr float kSilentNovelty = 1.0e-4f;  // mean novelty below which nothing happened worth a tempo
+// The envelope: a Gaussian as wide as players are off the beat, above its mean over the second or so around it.
+constexpr double kSmoothing_s = 0.015;
+constexpr double kLocalMean_s = 0.6;  // to either side
+// Stage 1, which family of tempi: every multiple of the beat counts alike, so half and double tempo score alike too.
+constexpr int kTeeth = 10;
+constexpr int kStepsPerOctave = 72;
+constexpr double kFamilyPrior_bpm = 150.0;
+constexpr double kFamilyPrior_octaves = 0.9;
+// Stage 2, which octave: what lies between two beats and the next speaks against a tempo.
+constexpr float kOffbeatWeight = 0.5f;
+constexpr float kWeak = 0.15f;    // a lag this unlike is no beat,
+constexpr float kStrong = 0.65f;  // if its double is this alike
+// A metronome says nothing of what it counts: where the faster tempo fits this well, the clicks are the beats.
+constexpr float kMetronome = 0.9f;
+// Two estimates agree within this, octaves and triple metre aside.
+constexpr double kAgreement = 0.04;
+// Periodicity by chance falls with the root of what was heard; a tempo once given is kept a little below that.
+constexpr float kChance = 2.0f;
+constexpr float kKeep = 0.75f;
 
-// Value at a fractional lag.
-float at_lag(const float* r, float lag) noexcept {
-  const int below = static_cast<int>(lag);
-  const float fraction = lag - static_cast<float>(below);
-  return r[below] + fraction * (r[below + 1] - r[below]);
-}
+// The autocorrelation of the envelope at fractional lags.
+struct Correlation {
+  const float* values;
+  int n;  // frames heard; beyond them there is nothing
 
-// Largest value within reach of a fractional lag.
-float peak_near(const float* r, float lag, float reach, int usable) noexcept {
-  float best = at_lag(r, lag);
-  const int last = std::min(usable - 1, static_cast<int>(std::ceil(lag + reach)));
-  for (int i = std::max(2, static_cast<int>(lag - reach)); i <= last; ++i) best = std::max(best, r[i]);
-  return best;
-}
-
-// How well a beat of `lag` frames explains the autocorrelation: its teeth at the multiples in reach.
-float comb(const float* r, float lag, int usable) noexcept {
-  float total = 0.0f;
-  float weights = 0.0f;
-  for (int k = 1; k <= 4; ++k) {
-    const auto beats = static_cast<float>(k);
-    if (beats * lag + 2.0f >= static_cast<float>(usable)) break;
-    total += kTeeth[k - 1] * peak_near(r, beats * lag, kToothReach * beats, usable);
-    weights += kTeeth[k - 1];
+  [[nodiscard]] float at(double lag) const noexcept {
+    if (lag >= n - 2) return 0.0f;
+    const auto below = static_cast<int>(lag);
+    const auto fraction = static_cast<float>(lag - below);
+    return values[below] + fraction * (values[below + 1] - values[below]);
   }
-  return weights > 0.0f ? total / weights : 0.0f;
+  // Largest within 2 % of the lag.
+  [[nodiscard]] float peak(double lag) const noexcept {
+    float best = at(lag);
+    for (const double stretch : {0.98, 0.99, 1.01, 1.02}) best = std::max(best, at(lag * stretch));
+    return best;
+  }
+  // The same as if every lag overlapped as much as lag 0.
+  [[nodiscard]] float likeness(double lag) const noexcept {
+    return peak(lag) / std::max(1.0f - static_cast<float>(lag) / static_cast<float>(n), 0.25f);
+  }
+};
+
+float prior(double bpm, double centre_bpm, double octaves) noexcept {
+  const double distance = std::log2(bpm / centre_bpm) / octaves;
+  return static_cast<float>(std::exp(-0.5 * distance * distance));
 }
 
-// A period is known k times better from its k-th multiple.
-double refine_period(const float* r, double lag, int usable) noexcept {
-  for (int k = 1; k <= 8; k *= 2) {
-    const int reach = std::max(2, static_cast<int>(0.03 * k * lag));
-    const auto centre = static_cast<int>(std::lround(k * lag));
-    if (centre + reach + 1 >= usable || centre - reach < 2) break;
-    int top = centre;
-    for (int i = centre - reach; i <= centre + reach; ++i) {
-      if (r[i] > r[top]) top = i;
-    }
-    const float curve = 2.0f * r[top] - r[top - 1] - r[top + 1];
-    const float shift = curve > 0.0f ? 0.5f * (r[top + 1] - r[top - 1]) / curve : 0.0f;
-    lag = (top + static_cast<double>(std::clamp(shift, -1.0f, 1.0f))) / k;
+bool agree(double a_bpm, double b_bpm) noexcept {
+  for (const double ratio : {1.0, 2.0, 0.5, 3.0, 1.0 / 3.0}) {
+    if (std::fabs(a_bpm - ratio * b_bpm) <= kAgreement * ratio * b_bpm) return true;
   }
-  return lag;
+  return false;
 }
 
 }  // namespace
@@ -88,13 +86,17 @@ TempoTracker::TempoTracker(double hops_per_second, const AnalyzerSettings& s)
   update_frames_ = std::max(1, static_cast<int>(s.tempo_update_s * frame_rate_));
   until_update_ = first_frames_;
   plan_ = &real_fft_plan(fft_size_for(2 * capacity_));
+  const int reach = static_cast<int>(std::ceil(3.0 * kSmoothing_s * frame_rate_));
   float total = 0.0f;
-  for (int i = 0; i <= kSmoothReach; ++i) {
-    const auto weight = static_cast<float>(0.5 + 0.5 * std::cos(std::numbers::pi * i / (kSmoothReach + 1)));
-    smoothing_.push_back(weight);
-    total += i == 0 ? weight : 2.0f * weight;
+  for (int i = 0; i <= reach; ++i) {
+    const double distance = i / (kSmoothing_s * frame_rate_);
+    smoothing_.push_back(static_cast<float>(std::exp(-0.5 * distance * distance)));
+    total += i == 0 ? smoothing_.back() : 2.0f * smoothing_.back();
   }
   for (float& weight : smoothing_) weight /= total;
+  for (double bpm = min_bpm_; bpm <= max_bpm_ * 1.001; bpm *= std::exp2(1.0 / kStepsPerOctave)) {
+    grid_.push_back({static_cast<float>(60.0 * frame_rate_ / bpm), prior(bpm, kFamilyPrior_bpm, kFamilyPrior_octaves)});
+  }
   ring_.resize(static_cast<std::size_t>(capacity_), 0.0f);
 }
 
@@ -110,12 +112,14 @@ void TempoTracker::reset() noexcept {
   count_ = 0;
   next_ = 0;
   until_update_ = first_frames_;
+  last_bpm_ = 0.0;
+  given_ = false;
 }
 
 bool TempoTracker::push(float novelty, float* scratch, TempoEstimate& estimate) noexcept {
   pending_sum_ += novelty;
   if (++pending_ < decimation_) return false;
-  ring_[static_cast<std::size_t>(next_)] = std::sqrt(pending_sum_);
+  ring_[static_cast<std::size_t>(next_)] = pending_sum_ / static_cast<float>(decimation_);
   pending_ = 0;
   pending_sum_ = 0.0f;
   next_ = (next_ + 1) % capacity_;
@@ -124,6 +128,104 @@ bool TempoTracker::push(float novelty, float* scratch, TempoEstimate& estimate) 
   until_update_ = update_frames_;
   estimate_now(scratch, estimate);
   return true;
+}
+
+// Writes the envelope of what was heard to `out`; false if nothing happened.
+bool TempoTracker::envelope(float* held, float* out) const noexcept {
+  double total = 0.0;
+  for (int i = 0; i < count_; ++i) {
+    held[i] = ring_[static_cast<std::size_t>((next_ - count_ + i + capacity_) % capacity_)];
+    total += static_cast<double>(held[i]);
+  }
+  if (total < static_cast<double>(kSilentNovelty) * count_) return false;
+  const auto reach = static_cast<int>(smoothing_.size()) - 1;
+  for (int i = 0; i < count_; ++i) {
+    float sum = smoothing_[0] * held[i];
+    for (int j = 1; j <= reach; ++j) {
+      const float left = i >= j ? held[i - j] : 0.0f;
+      const float right = i + j < count_ ? held[i + j] : 0.0f;
+      sum += smoothing_[static_cast<std::size_t>(j)] * (left + right);
+    }
+    out[i] = sum;
+  }
+  const int half = static_cast<int>(std::lround(kLocalMean_s * frame_rate_));
+  double window = 0.0;
+  int from = 0;
+  int to = 0;
+  double mean = 0.0;
+  for (int i = 0; i < count_; ++i) {
+    for (; to < std::min(count_, i + half + 1); ++to) window += static_cast<double>(out[to]);
+    for (; from < i - half; ++from) window -= static_cast<double>(out[from]);
+    held[i] = std::max(0.0f, out[i] - static_cast<float>(window / (to - from)));
+    mean += static_cast<double>(held[i]);
+  }
+  for (int i = 0; i < count_; ++i) out[i] = held[i] - static_cast<float>(mean / count_);
+  return true;
+}
+
+// Stage 1: the tempo whose multiples explain most.
+double TempoTracker::family_bpm(const float* correlation) const noexcept {
+  const Correlation r{correlation, count_};
+  const auto score = [&](std::size_t j) {
+    float sum = 0.0f;
+    for (int k = 1; k <= kTeeth; ++k) sum += r.at(static_cast<double>(grid_[j].lag) * k);
+    return std::max(0.0f, sum) * grid_[j].prior;
+  };
+  std::size_t top = 0;
+  float best = -1.0f;
+  for (std::size_t j = 0; j < grid_.size(); ++j) {
+    const float value = score(j);
+    if (value > best) {
+      best = value;
+      top = j;
+    }
+  }
+  double shift = 0.0;
+  if (top > 0 && top + 1 < grid_.size()) {
+    const float before = score(top - 1);
+    const float after = score(top + 1);
+    const float curve = 2.0f * best - before - after;
+    if (curve > 0.0f) shift = static_cast<double>(std::clamp(0.5f * (after - before) / curve, -1.0f, 1.0f));
+  }
+  return 60.0 * frame_rate_ / static_cast<double>(grid_[top].lag) * std::exp2(shift / kStepsPerOctave);
+}
+
+// Stage 2: that tempo, or its octave or so.
+double TempoTracker::octave_bpm(const float* correlation, double family) const noexcept {
+  const Correlation r{correlation, count_};
+  const double base = 60.0 * frame_rate_ / family;
+  const bool weak = r.likeness(base) < kWeak;
+  double winner = family;
+  double fastest_metronome = 0.0;
+  float best = 0.0f;
+  for (const double ratio : {1.0, 0.5, 2.0, 1.0 / 3.0, 0.25}) {
+    if (ratio < 0.4 && !weak) continue;
+    const double bpm = family * ratio;
+    if (bpm < 0.98 * min_bpm_ || bpm > 1.02 * max_bpm_) continue;
+    const double lag = 60.0 * frame_rate_ / bpm;
+    if (r.likeness(lag) < kWeak && r.likeness(2.0 * lag) > kStrong && 0.5 * bpm >= 0.98 * min_bpm_) continue;
+    const float beats = r.peak(lag) + r.peak(2.0 * lag) + r.peak(4.0 * lag) - kOffbeatWeight * r.peak(1.5 * lag);
+    const float value = std::max(1.0e-6f, beats) * prior(bpm, prior_bpm_, prior_octaves_);
+    if (ratio >= 1.0 && r.likeness(lag) > kMetronome) fastest_metronome = std::max(fastest_metronome, bpm);
+    if (value > best) {
+      best = value;
+      winner = bpm;
+    }
+  }
+  return std::max(winner, fastest_metronome);
+}
+
+float TempoTracker::confidence_of(const float* correlation, double bpm) const noexcept {
+  const Correlation r{correlation, count_};
+  float total = 0.0f;
+  int terms = 0;
+  for (const double beats : {1.0, 2.0, 4.0}) {
+    const double lag = beats * 60.0 * frame_rate_ / bpm;
+    if (lag >= 0.75 * count_) break;
+    total += r.likeness(lag);
+    ++terms;
+  }
+  return terms > 0 ? std::clamp(total / static_cast<float>(terms), 0.0f, 1.0f) : 0.0f;
 }
 
 void TempoTracker::estimate_now(float* scratch, TempoEstimate& estimate) noexcept {
@@ -135,62 +237,28 @@ void TempoTracker::estimate_now(float* scratch, TempoEstimate& estimate) noexcep
   float* work = im + rfft_output_size(n);
   estimate.bpm = 0.0f;
   estimate.confidence = 0.0f;
-
-  float* envelope = re;
-  for (int i = 0; i < count_; ++i)
-    envelope[i] = ring_[static_cast<std::size_t>((next_ - count_ + i + capacity_) % capacity_)];
-  float mean = 0.0f;
-  for (int i = 0; i < count_; ++i) {
-    float total = 0.0f;
-    for (int j = std::max(0, i - kSmoothReach); j <= std::min(count_ - 1, i + kSmoothReach); ++j) {
-      total += smoothing_[static_cast<std::size_t>(std::abs(j - i))] * envelope[j];
-    }
-    buffer[i] = total;
-    mean += total;
-  }
-  mean /= static_cast<float>(count_);
-  if (mean < kSilentEnvelope) return;
-  for (int i = 0; i < count_; ++i) buffer[i] -= mean;
+  const double before = last_bpm_;
+  const bool was_given = given_;
+  last_bpm_ = 0.0;
+  given_ = false;
+  if (!envelope(work, buffer)) return;
   std::fill(buffer + count_, buffer + n, 0.0f);
-
   kernels.rfft(plan_->tables(), buffer, nullptr, re, im, work);
   kernels.power(re, im, re, n / 2);
   re[n / 2] = 0.0f;
-  std::copy(re, re + n / 2 + 1, buffer);
-  for (int k = 1; k < n / 2; ++k) buffer[n - k] = re[k];
+  kernels.mirror(re, buffer, n);
   kernels.rfft(plan_->tables(), buffer, nullptr, re, im, work);
   if (!(re[0] > 0.0f)) return;
-  // Unbiased, as far as there is enough overlap to speak of.
-  const int usable = count_ * 4 / 5;
-  float* r = buffer;
-  for (int lag = 0; lag <= usable; ++lag) {
-    r[lag] = re[lag] / re[0] * static_cast<float>(count_) / static_cast<float>(count_ - lag);
-  }
+  const float scale = 1.0f / re[0];
+  for (int lag = 0; lag < count_; ++lag) re[lag] *= scale;
 
-  double best_bpm = 0.0;
-  double best_score = 0.0;
-  for (double bpm = min_bpm_; bpm <= max_bpm_; bpm *= kTempoStep) {
-    const auto lag = static_cast<float>(60.0 * frame_rate_ / bpm);
-    if (lag + 2.0f >= static_cast<float>(usable)) continue;
-    const double octaves = std::log2(bpm / prior_bpm_) / prior_octaves_;
-    const double score = static_cast<double>(comb(r, lag, usable)) * std::exp(-0.5 * octaves * octaves);
-    if (score > best_score) {
-      best_score = score;
-      best_bpm = bpm;
-    }
-  }
-  if (best_bpm <= 0.0) return;
-  while (2.0 * best_bpm <= max_bpm_) {
-    const auto half = static_cast<float>(30.0 * frame_rate_ / best_bpm);
-    if (peak_near(r, half, 1.5f, usable) < kIsochronous) break;
-    best_bpm *= 2.0;
-  }
-  const float confidence = std::clamp(comb(r, static_cast<float>(60.0 * frame_rate_ / best_bpm), usable), 0.0f, 1.0f);
-  // The less was heard, the more a chance likeness looks like a beat.
-  const double doubt = std::pow(kFullConfidence_s * frame_rate_ / count_, 0.35);
-  if (static_cast<double>(confidence) < min_confidence_ * doubt) return;
-  const double lag = refine_period(r, 60.0 * frame_rate_ / best_bpm, usable);
-  estimate.bpm = static_cast<float>(std::clamp(60.0 * frame_rate_ / lag, min_bpm_, max_bpm_));
+  const double bpm = octave_bpm(re, family_bpm(re));
+  last_bpm_ = bpm;
+  const float confidence = confidence_of(re, bpm);
+  const float enough = static_cast<float>(min_confidence_) + kChance / std::sqrt(static_cast<float>(count_));
+  given_ = was_given ? confidence >= kKeep * enough : confidence >= enough && before > 0.0 && agree(bpm, before);
+  if (!given_) return;
+  estimate.bpm = static_cast<float>(std::clamp(bpm, min_bpm_, max_bpm_));
   estimate.confidence = confidence;
 }
 

@@ -16,9 +16,9 @@ struct TempoEstimate {
   float confidence = 0.0f;       // 0..1, periodicity of the novelty at that tempo
 };
 
-// Autocorrelation of the novelty, a comb over its multiples (Percival & Tzanetakis, "Streamlined tempo estimation",
-// IEEE TASLP 2014) and a log-normal prior on tempo (Ellis, "Beat tracking by dynamic programming", JNMR 2007). One
-// owner at a time; does not allocate after construction.
+// Autocorrelation of the novelty with a comb of equal teeth (Davies & Plumbley, IEEE TASLP 2007) and a log-normal prior
+// (Ellis, JNMR 2007) finds a family of tempi; which octave of it is decided apart (the idea of Percival & Tzanetakis,
+// IEEE TASLP 2014). One owner at a time; does not allocate after construction.
 class TempoTracker {
  public:
   // hops_per_second: rate of the values pushed.
@@ -30,7 +30,16 @@ class TempoTracker {
   void reset() noexcept;
 
  private:
+  struct GridPoint {
+    float lag;    // frames
+    float prior;  // of its tempo
+  };
+
   void estimate_now(float* scratch, TempoEstimate& estimate) noexcept;
+  [[nodiscard]] bool envelope(float* held, float* out) const noexcept;
+  [[nodiscard]] double family_bpm(const float* correlation) const noexcept;
+  [[nodiscard]] double octave_bpm(const float* correlation, double family) const noexcept;
+  [[nodiscard]] float confidence_of(const float* correlation, double bpm) const noexcept;
 
   double frame_rate_;  // of the kept envelope
   const RealFftPlan* plan_;
@@ -44,8 +53,11 @@ class TempoTracker {
   int count_ = 0;
   int next_ = 0;
   int until_update_;
-  std::vector<float> ring_;       // square root of the novelty: loud beats do not drown soft ones
-  std::vector<float> smoothing_;  // half of a Hann window
+  double last_bpm_ = 0.0;  // of the estimate before, given or not
+  bool given_ = false;
+  std::vector<float> ring_;
+  std::vector<float> smoothing_;  // half of a Gaussian
+  std::vector<GridPoint> grid_;
 };
 
 }  // namespace fastring
