@@ -46,7 +46,7 @@ struct AnalyzerSettings {
   double tempo_max_bpm = 240.0;
   double tempo_history_s = 8.0;
   double tempo_update_s = 0.5;
-  double tempo_prior_bpm = 112.0;
+  double tempo_prior_bpm = 115.0;
   double tempo_prior_octaves = 0.9;
   double tempo_min_confidence = 0.17;
 };
