@@ -24,7 +24,9 @@ AUDIO = (10_000 * np.sin(2 * np.pi * 440 * np.arange(64 * CHUNK) / RATE)).astype
 
 @pytest.mark.parametrize("n", [CHUNK, 16 * CHUNK])
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
-@pytest.mark.parametrize("operation", ["write", "read", "read_into", "read_at", "peek + commit", "stats"])
+@pytest.mark.parametrize(
+    "operation", ["write", "read", "read_into", "read_at", "reserve + publish", "peek + commit", "stats"]
+)
 def test_every_ring_operation(assert_below: Callable[..., Any], operation: str, dtype: str, n: int) -> None:
     ring = RingBuffer(4 * n, dtype=dtype)  # type: ignore[arg-type]
     audio = AUDIO[:n].astype(dtype)
@@ -35,11 +37,12 @@ def test_every_ring_operation(assert_below: Callable[..., Any], operation: str, 
         "read_into": lambda: (ring.read_into(out), out)[1],
         "read_at": lambda: ring.read_at(ring.write_index - n, n),
         "peek + commit": lambda: (ring.peek(n).copy(), ring.commit(n))[0],
+        "reserve + publish": lambda: (np.copyto(ring.reserve(n), audio), ring.publish(n)),
         "stats": ring.stats,
     }
-    setup = None if operation == "write" else (lambda: ring.write(audio) and None)
+    setup = None if operation in ("write", "reserve + publish") else (lambda: ring.write(audio) and None)
     answer = assert_below(BUFFER_LIMIT_MS, calls[operation], setup)
-    if operation == "write":
+    if setup is None:
         np.testing.assert_array_equal(ring.read_at(ring.write_index - n, n), audio)
     elif operation == "stats":
         assert answer.total_written % n == 0

@@ -25,6 +25,23 @@ bool fits(const char* format, Dtype dtype) noexcept {
   return (*format == 'h' && dtype == Dtype::kInt16) || (*format == 'f' && dtype == Dtype::kFloat32);
 }
 
+PyObject* frames_in_place(Dtype dtype, void* data, std::int64_t frames, int channels, PyObject* owner, int flags) {
+  using py::detail::npy_api;
+  const Py_ssize_t shape[2] = {static_cast<Py_ssize_t>(frames), channels};
+  PyObject* descr = numpy.descr[static_cast<int>(dtype)];
+  Py_INCREF(descr);
+  PyObject* array =
+      numpy.api->PyArray_NewFromDescr_(numpy.array_type, descr, channels == 1 ? 1 : 2, shape, nullptr, data,
+                                       flags | npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_, nullptr);
+  if (array == nullptr) throw py::error_already_set();
+  Py_INCREF(owner);
+  if (numpy.api->PyArray_SetBaseObject_(array, owner) != 0) {
+    Py_DECREF(array);
+    throw py::error_already_set();
+  }
+  return array;
+}
+
 }  // namespace
 
 Numpy numpy{};
@@ -96,20 +113,11 @@ void ArrayView::throw_read_only() {
 }
 
 PyObject* view_frames(Dtype dtype, const void* data, std::int64_t frames, int channels, PyObject* owner) {
-  using py::detail::npy_api;
-  const Py_ssize_t shape[2] = {static_cast<Py_ssize_t>(frames), channels};
-  PyObject* descr = numpy.descr[static_cast<int>(dtype)];
-  Py_INCREF(descr);
-  PyObject* array = numpy.api->PyArray_NewFromDescr_(
-      numpy.array_type, descr, channels == 1 ? 1 : 2, shape, nullptr, const_cast<void*>(data),
-      npy_api::NPY_ARRAY_C_CONTIGUOUS_ | npy_api::NPY_ARRAY_ALIGNED_, nullptr);
-  if (array == nullptr) throw py::error_already_set();
-  Py_INCREF(owner);
-  if (numpy.api->PyArray_SetBaseObject_(array, owner) != 0) {
-    Py_DECREF(array);
-    throw py::error_already_set();
-  }
-  return array;
+  return frames_in_place(dtype, const_cast<void*>(data), frames, channels, owner, 0);
+}
+
+PyObject* writable_frames(Dtype dtype, void* data, std::int64_t frames, int channels, PyObject* owner) {
+  return frames_in_place(dtype, data, frames, channels, owner, py::detail::npy_api::NPY_ARRAY_WRITEABLE_);
 }
 
 SampleType sample_type_from(PyObject* object) {

@@ -118,8 +118,9 @@ class ArrayView {
   return py::detail::array_proxy(array)->data;
 }
 
-// A read-only array over memory that `owner` keeps alive.
+// An array over memory that `owner` keeps alive: read-only, or writable.
 [[nodiscard]] PyObject* view_frames(Dtype dtype, const void* data, std::int64_t frames, int channels, PyObject* owner);
+[[nodiscard]] PyObject* writable_frames(Dtype dtype, void* data, std::int64_t frames, int channels, PyObject* owner);
 
 // "int16", np.float32, a dtype, …; only int16 and float32 are sample types.
 [[nodiscard]] SampleType sample_type_from(PyObject* object);

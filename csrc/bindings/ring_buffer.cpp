@@ -1,7 +1,7 @@
-// RingBuffer and RingReader for Python. What runs once per chunk (write, read, read_into, peek, commit, available,
-// position) is a raw C method on the pybind11 type, about 100 ns cheaper per call than a pybind11 method; the rest is
-// ordinary pybind11. The GIL is released for large copies only: below kReleaseBytes, giving it up costs more than the
-// copy.
+// RingBuffer and RingReader for Python. What runs once per chunk (write, reserve, publish, read, read_into, peek,
+// commit, available, position) is a raw C method on the pybind11 type, about 100 ns cheaper per call than a pybind11
+// method; the rest is ordinary pybind11. The GIL is released for large copies only: below kReleaseBytes, giving it up
+// costs more than the copy.
 #include "ring_buffer.hpp"
 
 #include <atomic>
@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "arrays.hpp"
+#include "ring_docs.hpp"
 #include "ring_reader.hpp"
 
 namespace fastring::bindings {
@@ -136,6 +137,13 @@ std::int64_t frame_count(PyObject* object, const char* name) {
 
 [[noreturn]] void throw_not_written(WriteStatus status, const RingBuffer& ring, std::int64_t frames) {
   if (status == WriteStatus::kClosed) throw Error(ErrorCode::kBufferClosed, "the ring is closed");
+  if (status == WriteStatus::kReserved) {
+    throw Error(ErrorCode::kBusy, std::to_string(ring.reserved_frames()) + " frames are reserved: publish them first");
+  }
+  if (status == WriteStatus::kNotReserved) {
+    throw std::invalid_argument("cannot publish " + std::to_string(frames) + " frames, " +
+                                std::to_string(ring.reserved_frames()) + " are reserved");
+  }
   if (status == WriteStatus::kIndexExhausted) throw std::overflow_error("the frame index would pass 2**63 - 1");
   const RingStats stats = ring.stats();
   throw Error(ErrorCode::kBufferFull, std::to_string(frames) + " frames do not fit: " +
@@ -153,6 +161,16 @@ void wake(PyObject* self, Ring& ring) {
   }
 }
 
+void wake_if_due(PyObject* self, Ring& ring) {
+#ifdef Py_GIL_DISABLED
+  // Against arm(): either this sees its index, or it sees our frames.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+  if (ring.ring.write_index() >= ring.wake_index.load(std::memory_order_relaxed)) wake(self, ring);
+}
+
+constexpr const char* kWriting = "writing to this ring";
+
 PyObject* ring_write(PyObject* self, PyObject* audio) {
   return guarded([&]() -> PyObject* {
     Ring& ring = self_as<Ring>(self);
@@ -160,7 +178,7 @@ PyObject* ring_write(PyObject* self, PyObject* audio) {
     samples.take(audio, dtype_of(ring.ring.sample_type()));
     const std::int64_t frames = samples.frames(ring.ring.channels());
     {
-      const Entered entered(ring.writing, "writing to this ring");
+      const Entered entered(ring.writing, kWriting);
       WriteStatus status;
       {
         const ReleaseGil release(frames * ring.ring.frame_bytes());
@@ -168,11 +186,35 @@ PyObject* ring_write(PyObject* self, PyObject* audio) {
       }
       if (status != WriteStatus::kOk) throw_not_written(status, ring.ring, frames);
     }
-#ifdef Py_GIL_DISABLED
-    // Against arm(): either this sees its index, or it sees our frames.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-#endif
-    if (ring.ring.write_index() >= ring.wake_index.load(std::memory_order_relaxed)) wake(self, ring);
+    wake_if_due(self, ring);
+    return PyLong_FromLongLong(frames);
+  });
+}
+
+PyObject* ring_reserve(PyObject* self, PyObject* n) {
+  return guarded([&]() -> PyObject* {
+    Ring& ring = self_as<Ring>(self);
+    const std::int64_t frames = frame_count(n, "n");
+    RingWriteView view;
+    {
+      const Entered entered(ring.writing, kWriting);
+      view = ring.ring.reserve(frames);
+    }
+    if (view.status != WriteStatus::kOk) throw_not_written(view.status, ring.ring, view.frames);
+    return writable_frames(dtype_of(ring.ring.sample_type()), view.audio, view.frames, ring.ring.channels(), self);
+  });
+}
+
+PyObject* ring_publish(PyObject* self, PyObject* n) {
+  return guarded([&]() -> PyObject* {
+    Ring& ring = self_as<Ring>(self);
+    const std::int64_t frames = frame_count(n, "n");
+    {
+      const Entered entered(ring.writing, kWriting);
+      const WriteStatus status = ring.ring.publish(frames);
+      if (status != WriteStatus::kOk) throw_not_written(status, ring.ring, frames);
+    }
+    wake_if_due(self, ring);
     return PyLong_FromLongLong(frames);
   });
 }
@@ -336,59 +378,6 @@ const char* overflow_name(const RingBuffer& ring) {
 
 // --- the types ---------------------------------------------------------------------------------------------------
 
-constexpr const char* kReadDoc =
-    "read($self, n=None, dtype=None)\n--\n\n"
-    "The next frames, in a new array; fewer than `n` if fewer are held, which is no error.\n\n"
-    "Args:\n    n: frames to read at most, all that are available if None.\n"
-    "    dtype: \"int16\" or \"float32\", the ring's own if None. int16 / 32768 gives float32; float32 is rounded and\n"
-    "        saturated to int16.\n\n"
-    "Returns:\n    shape (frames,) if the ring is mono, else (frames, channels).\n\n"
-    "Raises:\n    ValueError: if `n` is negative.\n    BusyError: if another thread is in this reader.";
-constexpr const char* kReadIntoDoc =
-    "read_into($self, out, /)\n--\n\n"
-    "The next frames, into `out`; returns how many: fewer than fit if fewer are held.\n\n"
-    "Args:\n    out: C-contiguous int16 or float32 array of shape (frames,) if the ring is mono, of (frames * "
-    "channels,)\n"
-    "        or (frames, channels) otherwise; or a writable buffer for raw samples of the ring's dtype. What lies "
-    "behind\n"
-    "        the frames read keeps its content, except after the writer overtook this very read.\n\n"
-    "Raises:\n    AudioFormatError: if `out` does not fit; nothing was read.\n"
-    "    BusyError: if another thread is in this reader.";
-constexpr const char* kPeekDoc =
-    "peek($self, n=None, /)\n--\n\n"
-    "The next frames in place, without a copy: a read-only view that is good until `commit`.\n\n"
-    "The view ends where the ring wraps, so it may be shorter than `n` and than `available`: peek again after "
-    "`commit`.\n"
-    "It never wraps if every write and commit is of one length that divides the capacity. On a drop-oldest ring a "
-    "writer\n"
-    "may overwrite the view; `commit` then says how much of it.";
-constexpr const char* kCommitDoc =
-    "commit($self, n, /)\n--\n\n"
-    "Moves on by `n` frames; returns how many of them had been overwritten already (they count as dropped).\n\n"
-    "0 means that a view of them from `peek` was good throughout.\n\n"
-    "Raises:\n    ValueError: if `n` is negative or more than what is available.";
-constexpr const char* kReadAtDoc =
-    "The frames `start` to `start + n`, if all are still held; moves no reader, so windows may overlap.\n\n"
-    "Args:\n    start: index of the first frame.\n    n: frames, at least 0.\n    dtype: as in `read`.\n\n"
-    "Returns:\n    shape (n,) if the ring is mono, else (n, channels).\n\n"
-    "Raises:\n    RangeLostError: if any of it was overwritten, reset away, or is not written yet.";
-constexpr const char* kResetDoc =
-    "Forgets what is held and starts the statistics again; the writer's thread calls it.\n\n"
-    "Indices go on: the next frame of every reader is the next one written. What a reader had not read, or had lost\n"
-    "without noticing yet, is not counted as dropped.";
-constexpr const char* kWriteDoc =
-    "write($self, audio, /)\n--\n\n"
-    "Appends audio; returns the number of frames. Never waits.\n\n"
-    "Of more frames than the capacity the last are kept and the others count as dropped.\n\n"
-    "Args:\n    audio: C-contiguous array of the ring's dtype, of shape (frames,) if the ring is mono, of\n"
-    "        (frames * channels,) or (frames, channels) otherwise; or raw little-endian samples of that dtype as "
-    "bytes,\n"
-    "        bytearray, memoryview or any other contiguous buffer.\n\n"
-    "Raises:\n    AudioFormatError: if `audio` does not fit; the ring is unchanged.\n"
-    "    BufferClosedError: after `close`.\n"
-    "    BufferFullError: if a \"reject\" ring has no room for all of it; the ring is unchanged.\n"
-    "    BusyError: if another thread is writing.";
-
 template <class Function>
 PyCFunction as_c_function(Function function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
@@ -431,7 +420,11 @@ PyGetSetDef ring_properties[] = {
 };
 PyGetSetDef reader_closed = {"closed", property<Reading, [](const Reading& side) { return side.closed.load(); }>,
                              nullptr, "Whether `close` was called.", nullptr};
-PyMethodDef write_method = {"write", ring_write, METH_O, kWriteDoc};
+PyMethodDef write_methods[] = {
+    {"write", ring_write, METH_O, kWriteDoc},
+    {"reserve", ring_reserve, METH_O, kReserveDoc},
+    {"publish", ring_publish, METH_O, kPublishDoc},
+};
 
 void add(const py::object& type, const char* name, PyObject* descriptor) {
   if (descriptor == nullptr) throw py::error_already_set();
@@ -467,7 +460,7 @@ py::tuple stats(py::handle self) {
 
 void reset(py::handle self) {
   Ring& ring = checked_self<Ring>(self);
-  const Entered entered(ring.writing, "writing to this ring");
+  const Entered entered(ring.writing, kWriting);
   ring.ring.reset();
 }
 
@@ -513,7 +506,7 @@ void register_ring_buffer(py::module_& m) {
       .def("_stats", &stats)
       .def("_lost", &take_lost<Ring>)
       .def("_arm", &arm, py::arg("index"));
-  add(ring, "write", PyDescr_NewMethod(type_object(ring), &write_method));
+  for (auto& method : write_methods) add(ring, method.ml_name, PyDescr_NewMethod(type_object(ring), &method));
   for (auto& property : ring_properties) add(ring, property.name, PyDescr_NewGetSet(type_object(ring), &property));
   add_side<Ring>(ring);
 

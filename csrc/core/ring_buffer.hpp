@@ -35,14 +35,23 @@
 //    write for its statistics, and for the reject policy; it never stores to them. A reader that was overtaken keeps
 //    what is left of its range and returns; it does not try again.
 //
+// 5. Writing in place. reserve() is W1 and W2, the caller's stores are W3, publish() is W4, so 1. and 4. hold as they
+//    stand. `reserved_` never goes back: what a reservation made room over may have been overwritten, and stays lost
+//    even if less is published. The caller's stores are plain, and where a reader meets them ISO C++ speaks of a race,
+//    as it does for peek() on a drop-oldest ring. On a reject ring a RingReader only reads what is written and not yet
+//    passed, which no reservation covers: it meets the ragged words at either end of the view alone, and keeps nothing
+//    of what it loads there. On a drop-oldest ring (and by read_at) a slot may be copied while it is filled; those
+//    frames are thrown away by 2., since W2 keeps the stores behind W1 for the compiler and for the machine. Who wants
+//    the letter of ISO C++ as well fills the view with relaxed atomic stores, or calls write().
+//
 // On x86 all of this is plain loads and stores. The samples of one write may be read before all of W3 is done only by a
 // reader that ignores R1, and there is none. The reject policy needs no R5 (nothing unread is overwritten), which is
 // why a view from RingReader::peek() is safe there with threads; on a drop-oldest ring commit() says if the view was
 // overwritten.
 //
-// One writer means one thread at a time in write(), reset() and close(); one reader means one thread at a time per
-// RingReader. Handing either over from thread to thread needs the usual synchronisation (a mutex, the GIL). Everything
-// const may be called from any thread at any time.
+// One writer means one thread at a time in write(), reserve(), publish(), reset() and close(); one reader means one
+// thread at a time per RingReader. Handing either over from thread to thread needs the usual synchronisation (a mutex,
+// the GIL). Everything const may be called from any thread at any time.
 #pragma once
 
 #include <algorithm>
@@ -73,6 +82,16 @@ enum class WriteStatus {
   kClosed,          // after close()
   kFull,            // reject policy: nothing was written
   kIndexExhausted,  // the index would pass 2^63 - 1: nothing was written
+  kReserved,        // frames are reserved: publish() comes first
+  kNotReserved,     // more frames published than are reserved: nothing was published
+};
+
+// The ring's next frames in place, for the writer to fill: `frames` frames from index `start`.
+struct RingWriteView {
+  void* audio;
+  SampleIndex start;
+  std::int64_t frames;
+  WriteStatus status;  // unless it is kOk, audio is null and nothing is reserved
 };
 
 struct RingConfig {
@@ -110,12 +129,22 @@ class RingBuffer {
   // `capacity` frames are kept; the others count as written and are lost to every reader. Writer only.
   [[nodiscard]] WriteStatus write(const void* audio, std::int64_t frames) noexcept;
 
-  // Refuses further writes; what is held stays readable.
+  // Up to `frames` next frames in place, as many as lie together: fewer where the ring wraps. They may hold old audio.
+  // Room is made for them now, as write() makes it: on a full drop-oldest ring the oldest frames are lost here, and
+  // are even if less is published; a reject ring without room for all of the view gives none. Until publish(), write()
+  // and reserve() answer kReserved. Writer only.
+  [[nodiscard]] RingWriteView reserve(std::int64_t frames) noexcept;
+  // Appends the first `frames` frames of the view, 0 to all of them, and ends the reservation. The view is the readers'
+  // from here on. Writer only.
+  [[nodiscard]] WriteStatus publish(std::int64_t frames) noexcept;
+  [[nodiscard]] std::int64_t reserved_frames() const noexcept { return reservation_; }  // writer only
+
+  // Refuses further writes; what is held stays readable. Frames reserved can no longer be published.
   void close() noexcept { closed_.store(true, std::memory_order_release); }
   [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
   // Forgets what is held and starts the statistics again. Indices go on; a reader's next frame is the next one written,
-  // and what it had not read is not counted as dropped. Writer only.
+  // and what it had not read is not counted as dropped. Frames reserved are given back. Writer only.
   void reset() noexcept;
 
   // Copies [start, start + frames) to `out`. False, with `out` undefined, if any of it is not held.
@@ -157,7 +186,8 @@ class RingBuffer {
     const auto unsigned_index = static_cast<std::uint64_t>(index);
     return mask_ != 0 ? unsigned_index & mask_ : unsigned_index % static_cast<std::uint64_t>(capacity_);
   }
-  [[nodiscard]] bool admit(SampleIndex end) noexcept;
+  [[nodiscard]] WriteStatus make_room(std::int64_t frames, SampleIndex& lowest) noexcept;
+  void note_high_water(SampleIndex end, SampleIndex lowest) noexcept;
   [[nodiscard]] SampleIndex slowest(SampleIndex if_none) const noexcept;
   [[nodiscard]] std::int64_t pending_loss(const Cursor& cursor) const noexcept;
   // Calls segment(position, done, count) for the part of [start, start + frames) before the wrap and the part behind
@@ -195,6 +225,7 @@ class RingBuffer {
   alignas(64) std::atomic<SampleIndex> reserved_;
   std::atomic<SampleIndex> written_;
   std::atomic<SampleIndex> floor_;  // frames below were reset away
+  std::int64_t reservation_ = 0;    // frames reserved and not published; the writer's alone
   std::atomic<std::int64_t> overflows_{0};
   std::atomic<std::int64_t> high_water_{0};
   std::atomic<bool> closed_{false};
@@ -238,31 +269,64 @@ inline RingBuffer::RingBuffer(const RingConfig& config)
 }
 
 inline WriteStatus RingBuffer::write(const void* audio, std::int64_t frames) noexcept {
-  if (closed_.load(std::memory_order_relaxed)) return WriteStatus::kClosed;
-  if (frames <= 0) return WriteStatus::kOk;
-  const SampleIndex begin = written_.load(std::memory_order_relaxed);
-  if (frames > std::numeric_limits<SampleIndex>::max() - begin) return WriteStatus::kIndexExhausted;
-  const SampleIndex end = begin + frames;
-  if (!admit(end)) return WriteStatus::kFull;
-
+  SampleIndex lowest = 0;
+  const WriteStatus status = make_room(frames, lowest);
+  if (status != WriteStatus::kOk || frames <= 0) return status;
+  const SampleIndex end = written_.load(std::memory_order_relaxed) + frames;
   const std::int64_t kept = std::min(frames, capacity_);
-  reserved_.store(end, std::memory_order_relaxed);
-  detail::release_fence();
   copy_frames_in(end - kept, static_cast<const unsigned char*>(audio) + (frames - kept) * frame_bytes_, kept);
+  note_high_water(end, lowest);
   written_.store(end, std::memory_order_release);
   return WriteStatus::kOk;
 }
 
-// Keeps the books before a write that ends at `end`; false if the reject policy refuses it.
-inline bool RingBuffer::admit(SampleIndex end) noexcept {
-  const std::int64_t unread = end - slowest(end);
-  if (unread > capacity_) {
-    overflows_.store(overflows_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    if (overflow_ == OverflowPolicy::kReject) return false;
+inline RingWriteView RingBuffer::reserve(std::int64_t frames) noexcept {
+  const SampleIndex begin = written_.load(std::memory_order_relaxed);
+  const std::uint64_t at = position(begin);
+  const std::int64_t together = std::clamp<std::int64_t>(frames, 0, capacity_ - static_cast<std::int64_t>(at));
+  SampleIndex lowest = 0;
+  const WriteStatus status = make_room(together, lowest);
+  if (status != WriteStatus::kOk) return {nullptr, begin, together, status};
+  reservation_ = together;
+  auto* bytes = reinterpret_cast<unsigned char*>(words_.get());
+  return {bytes + at * static_cast<std::uint64_t>(frame_bytes_), begin, together, WriteStatus::kOk};
+}
+
+inline WriteStatus RingBuffer::publish(std::int64_t frames) noexcept {
+  if (frames < 0 || frames > reservation_) return WriteStatus::kNotReserved;
+  reservation_ = 0;
+  if (closed_.load(std::memory_order_relaxed)) return WriteStatus::kClosed;
+  if (frames == 0) return WriteStatus::kOk;
+  const SampleIndex end = written_.load(std::memory_order_relaxed) + frames;
+  note_high_water(end, slowest(end));
+  written_.store(end, std::memory_order_release);
+  return WriteStatus::kOk;
+}
+
+// W1 and W2 for the next `frames` frames, or why not. `lowest` is then the lowest index still to be read.
+inline WriteStatus RingBuffer::make_room(std::int64_t frames, SampleIndex& lowest) noexcept {
+  if (closed_.load(std::memory_order_relaxed)) return WriteStatus::kClosed;
+  if (reservation_ > 0) return WriteStatus::kReserved;
+  if (frames <= 0) return WriteStatus::kOk;
+  const SampleIndex begin = written_.load(std::memory_order_relaxed);
+  if (frames > std::numeric_limits<SampleIndex>::max() - begin) return WriteStatus::kIndexExhausted;
+  const SampleIndex end = begin + frames;
+  const SampleIndex before = reserved_.load(std::memory_order_relaxed);
+  lowest = slowest(end);
+  if (end > before) {  // else an earlier reservation made the room
+    if (end - lowest > capacity_) {
+      overflows_.store(overflows_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      if (overflow_ == OverflowPolicy::kReject) return WriteStatus::kFull;
+    }
+    reserved_.store(end, std::memory_order_relaxed);
   }
-  const std::int64_t used = std::min(unread, capacity_);
+  detail::release_fence();
+  return WriteStatus::kOk;
+}
+
+inline void RingBuffer::note_high_water(SampleIndex end, SampleIndex lowest) noexcept {
+  const std::int64_t used = end - std::max(lowest, reserved_.load(std::memory_order_relaxed) - capacity_);
   if (used > high_water_.load(std::memory_order_relaxed)) high_water_.store(used, std::memory_order_relaxed);
-  return true;
 }
 
 // The lowest index that some registered reader has still to read.
@@ -339,6 +403,7 @@ inline void RingBuffer::reset() noexcept {
     read += cursor->read.load(std::memory_order_relaxed);
     dropped += cursor->dropped.load(std::memory_order_relaxed);
   }
+  reservation_ = 0;
   const SampleIndex end = written_.load(std::memory_order_relaxed);
   floor_.store(end, std::memory_order_relaxed);
   base_written_.store(end, std::memory_order_relaxed);
@@ -353,7 +418,7 @@ inline RingStats RingBuffer::stats() const noexcept {
   const SampleIndex end = written_.load(std::memory_order_acquire);
   stats.capacity_frames = capacity_;
   stats.held_frames = std::max<std::int64_t>(0, end - oldest_index());
-  stats.used_frames = std::min(end - slowest(end), capacity_);
+  stats.used_frames = std::max<std::int64_t>(0, end - std::max(slowest(end), oldest_index()));
   stats.total_written_frames = end - base_written_.load(std::memory_order_relaxed);
   stats.overflows = overflows_.load(std::memory_order_relaxed);
   stats.high_water_frames = high_water_.load(std::memory_order_relaxed);

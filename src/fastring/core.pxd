@@ -17,6 +17,14 @@ cdef extern from "fastring/ring_buffer.hpp" namespace "fastring" nogil:
         kClosed
         kFull
         kIndexExhausted
+        kReserved
+        kNotReserved
+
+    cdef cppclass RingWriteView:
+        void* audio
+        int64_t start
+        int64_t frames
+        WriteStatus status
 
     cdef cppclass RingConfig:
         int64_t capacity_frames
@@ -38,6 +46,9 @@ cdef extern from "fastring/ring_buffer.hpp" namespace "fastring" nogil:
     cdef cppclass RingBuffer:
         RingBuffer(const RingConfig&) except +
         WriteStatus write(const void* audio, int64_t frames)
+        RingWriteView reserve(int64_t frames)
+        WriteStatus publish(int64_t frames)
+        int64_t reserved_frames()
         bint read_at(int64_t start, void* out, int64_t frames)
         void close()
         bint closed()

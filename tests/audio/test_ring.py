@@ -16,6 +16,7 @@ from fastring.errors import (
     AudioFormatError,
     BufferClosedError,
     BufferFullError,
+    BusyError,
     ConfigError,
     RangeLostError,
 )
@@ -125,6 +126,90 @@ def test_it_behaves_like_a_deque(capacity: int, channels: int, start: int, steps
         assert (stats.total_read, stats.dropped, stats.overflows) == (total_read, dropped, overflows)
         assert len(unread) <= stats.high_water <= capacity
         assert stats.usage == len(unread) / capacity
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    capacity=st.integers(1, 50),
+    channels=st.integers(1, 3),
+    start=st.sampled_from(STARTS),
+    overflow=st.sampled_from(["drop_oldest", "reject"]),
+    steps=st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60), st.booleans()), max_size=40),
+)
+def test_writing_in_place_is_writing(
+    capacity: int, channels: int, start: int, overflow: Any, steps: list[tuple[int, int, bool]]
+) -> None:
+    in_place, plain = (RingBuffer(capacity, channels, overflow=overflow, start_index=start) for _ in range(2))
+    for wanted, reading, whole in steps:
+        audio = numbered(plain.write_index, wanted, channels)
+        try:
+            view = in_place.reserve(wanted)
+        except BufferFullError:
+            free = capacity - plain.stats().used
+            run = min(wanted, capacity - plain.write_index % capacity)
+            assert overflow == "reject"
+            assert run > free
+            with pytest.raises(BufferFullError, match=f"{run} frames do not fit: {free} of"):
+                plain.write(audio[:run])
+            continue
+        assert view.shape == audio[: len(view)].shape
+        assert len(view) == min(wanted, capacity - plain.write_index % capacity)
+        view[...] = audio[: len(view)]
+        if whole or overflow == "reject":
+            published = len(view) if whole else len(view) // 2
+            assert in_place.publish(published) == plain.write(audio[:published]) == published
+        else:
+            in_place.publish(len(view))
+            plain.write(audio[: len(view)])
+        np.testing.assert_array_equal(in_place.read(reading), plain.read(reading))
+        # What is published short on a reject ring still costs frames that were read already.
+        assert in_place.stats()._replace(held=0) == plain.stats()._replace(held=0)
+        assert (in_place.write_index, in_place.position) == (plain.write_index, plain.position)
+        oldest, held = in_place.oldest_index, in_place.stats().held
+        np.testing.assert_array_equal(in_place.read_at(oldest, held), plain.read_at(oldest, held))
+
+
+def test_a_reservation_is_the_writers_until_it_is_published() -> None:
+    ring = RingBuffer(10)
+    view = ring.reserve(4)
+    assert view.flags.writeable
+    assert view.base is ring
+    with pytest.raises(BusyError, match="4 frames are reserved: publish them first"):
+        ring.write(numbered(0, 1))
+    with pytest.raises(BusyError, match="4 frames are reserved"):
+        ring.reserve(1)
+    with pytest.raises(ValueError, match="cannot publish 5 frames, 4 are reserved"):
+        ring.publish(5)
+    with pytest.raises(ValueError, match="n must be at least 0, not -1"):
+        ring.publish(-1)
+    with pytest.raises(ValueError, match="n must be at least 0, not -1"):
+        ring.reserve(-1)
+    assert ring.available == 0
+    view[:3] = [1, 2, 3]
+    assert ring.publish(3) == 3
+    assert ring.read().tolist() == [1, 2, 3]
+    with pytest.raises(ValueError, match="cannot publish 1 frames, 0 are reserved"):
+        ring.publish(1)
+    assert len(ring.reserve(99)) == 7  # up to the wrap
+    assert ring.publish(0) == 0
+    ring.reserve(2)
+    ring.reset()
+    assert ring.write(numbered(0, 2)) == 2
+    ring.reserve(2)
+    ring.close()
+    with pytest.raises(BufferClosedError):
+        ring.publish(2)
+    with pytest.raises(BufferClosedError):
+        ring.reserve(2)
+    assert ring.write_index == 5
+
+
+def test_a_reserved_view_keeps_the_ring_alive() -> None:
+    view = RingBuffer(10, 2, "float32").reserve(5)
+    gc.collect()
+    view[...] = 0.5
+    assert view.shape == (5, 2)
+    assert view.sum() == 5
 
 
 def test_an_index_past_the_last_is_refused() -> None:

@@ -86,6 +86,17 @@ async def test_a_cancelled_waiter_leaves_nothing_behind_and_others_still_wake() 
     assert ring._waiters == []
 
 
+async def test_publishing_wakes_who_waits() -> None:
+    ring = RingBuffer(100)
+    waiting = asyncio.create_task(anext(ring.chunks(20)))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    ring.reserve(30)[...] = numbered(0, 30)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    ring.publish(30)
+    np.testing.assert_array_equal(await asyncio.wait_for(waiting, 5), numbered(0, 20))
+
+
 @pytest.mark.parametrize("n", [0, -1, 101])
 def test_chunks_must_fit_the_ring(n: int) -> None:
     with pytest.raises(ValueError, match="n must be 1 to the capacity of 100 frames"):

@@ -14,6 +14,8 @@ async def uses_of_a_ring(audio: NDArray[np.int16], raw: bytes) -> None:
     with RingBuffer(16_000, 2, np.float32, overflow="reject") as ring:
         assert_type(ring.write(audio), int)
         assert_type(ring.write(raw), int)
+        assert_type(ring.reserve(10), NDArray[Any])
+        assert_type(ring.publish(10), int)
         assert_type(ring.read(), NDArray[Any])
         assert_type(ring.read(10, "float32"), NDArray[np.float32])
         assert_type(ring.read(dtype=np.int16), NDArray[np.int16])

@@ -5,6 +5,13 @@
     samples = ring.read(1024, "float32")    # converted on the way out
     window = ring.read_at(start, 40_000)    # any range that is still held, as often as you like
 
+Without a copy on either side:
+
+    fill(view := ring.reserve(1024))        # the ring's next frames, as many as lie together
+    ring.publish(len(view))
+    use(view := ring.peek(1024))            # the reader's next frames in place
+    ring.commit(len(view))                  # 0 if nothing of it was overwritten meanwhile
+
 Every frame (one sample of each channel) has an absolute index that only grows. A full ring overwrites its oldest
 frames, and each reader learns which ones it lost: `dropped` counts them, `lost()` names the ranges, and no read ever
 returns audio that is torn, repeated or out of order.
