@@ -24,7 +24,7 @@ from fastring import Analyzer
 Mono = npt.NDArray[np.float32]
 Predict = Callable[[Mono, int], dict[str, Any]]
 
-CHUNK_MS = 10.0
+CHUNK_MS = 5.0
 
 
 def read_mono(path: Path) -> tuple[Mono, int]:

@@ -15,17 +15,17 @@ struct AnalyzerSettings {
   double onset_min_hz = 30.0;
   double onset_max_hz = 14000.0;
   double onset_bands_per_octave = 24.0;
-  double onset_gain = 2.0;       // inside log2(1 + gain m / reference)
-  int onset_lag_hops = 2;          // distance of the two spectra compared
+  double onset_gain = 2.0;          // inside log2(1 + gain m / reference)
+  int onset_lag_hops = 2;           // distance of the two spectra compared
   double onset_threshold = 0.0232;  // above the local mean, per band
-  double onset_ratio = 0.1;        // and this share of the local mean on top
-  double onset_slow_ratio = 0.0;   // and this multiple of the slow mean
-  double onset_slow_ms = 1000.0;   // time constant of the slow mean
+  double onset_ratio = 0.1;         // and this share of the local mean on top
+  double onset_slow_ratio = 0.0;    // and this multiple of the slow mean
+  double onset_slow_ms = 1000.0;    // time constant of the slow mean
   double onset_mean_ms = 100.0;
   double onset_max_ms = 10.0;
   int onset_lookahead_hops = 0;
   double onset_min_interval_ms = 40.0;
-  double onset_offset_ms = 10.0;  // report time minus this is the onset's time
+  double onset_offset_ms = 12.0;  // report time minus this is the onset's time
 
   // Pitch: normalised autocorrelation (Boersma 1993) with a fixed-lag best path.
   double pitch_window_ms = 38.0;

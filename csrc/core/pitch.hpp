@@ -34,7 +34,7 @@ class PitchTracker {
   void reset() noexcept;
 
   static constexpr int kMaxCandidates = 8;
-  static constexpr int kMaxLagFrames = 15;
+  static constexpr int kMaxLagFrames = 7;
 
  private:
   struct Shared {

@@ -52,7 +52,7 @@ void check_settings(const AnalyzerSettings& s) {
   check_range("pitch_octave_cost", s.pitch_octave_cost, 0.0, 1.0);
   check_range("pitch_jump_cost", s.pitch_jump_cost, 0.0, 10.0);
   check_range("pitch_voiced_cost", s.pitch_voiced_cost, 0.0, 10.0);
-  check_range("pitch_lag_frames", s.pitch_lag_frames, 0, 15);
+  check_range("pitch_lag_frames", s.pitch_lag_frames, 0, 7);
   check_range("tempo_min_bpm", s.tempo_min_bpm, 20.0, 500.0);
   check_range("tempo_max_bpm", s.tempo_max_bpm, s.tempo_min_bpm + 1.0, 600.0);
   check_range("tempo_history_s", s.tempo_history_s, 2.0, 30.0);

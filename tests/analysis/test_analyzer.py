@@ -255,6 +255,18 @@ def test_any_float_gives_finite_results(values: list[float], repeat: int, sample
     assert f.non_finite_samples == np.count_nonzero(~np.isfinite(x))
 
 
+def test_subnormals_survive_a_push() -> None:
+    """They are flushed inside the call only."""
+    Analyzer(16000).push(np.full(2000, 1e-40, np.float32))
+    assert np.float32(1e-40) * np.float32(1) > 0
+
+
+@pytest.mark.parametrize("gain", [0.01, 0.1, 1.0])
+def test_level_does_not_decide_what_is_an_onset(gain: float) -> None:
+    x = metronome(120, 16000, 5.0) * np.float32(gain)
+    assert len(Analyzer(16000).push_tracks(x)["onset_sample_index"]) == 10
+
+
 def test_right_again_two_hops_after_nan() -> None:
     sample_rate = 44100
     x = tone(440, sample_rate, 1.0)

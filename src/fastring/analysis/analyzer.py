@@ -30,10 +30,11 @@ class Analyzer(_native.Analyzer):
     What is measured, and by whose method:
 
     - onsets: rise in 24 bands per octave, relative to the loudest spectrum of the last seconds, against the
-      maximum-filtered spectrum 2 hops ago (SuperFlux: Böck & Widmer, DAFx 2013), picked causally against the mean of the last 100 ms (Böck, Krebs & Schedl, ISMIR 2012).
-    - pitch: normalised autocorrelation of the compressed spectrum and the cheapest path through its candidates (Boersma, IFA Proceedings 17,
-      1993), with a fixed lag of 4 frames instead of the whole file, refined by a tapered square difference (McLeod
-      & Wyvill, ICMC 2005): the newest pitch is `pitch_latency_samples` old.
+      maximum-filtered spectrum 2 hops ago (SuperFlux: Böck & Widmer, DAFx 2013), picked causally against the mean of
+      the last 100 ms (Böck, Krebs & Schedl, ISMIR 2012).
+    - pitch: normalised autocorrelation of the compressed spectrum and the cheapest path through its candidates
+      (Boersma, IFA Proceedings 17, 1993), with a fixed lag of 4 frames instead of the whole file, refined by a tapered
+      square difference (McLeod & Wyvill, ICMC 2005): the newest pitch is `pitch_latency_samples` old.
     - tempo: autocorrelation of the novelty of the last 8 s, a comb over its multiples (Davies & Plumbley, IEEE TASLP
       2007) with a prior on tempo (Ellis, JNMR 2007), and the octave decided apart (Percival & Tzanetakis, IEEE TASLP
       2014). First after 2 s, then every 0.5 s; `None` for silence, noise and anything without a regular beat. Below 65
