@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import huggingface_hub  # noqa: F401  # reads HF_HUB_OFFLINE once, when it is imported: before any test sets it
+import huggingface_hub.constants  # noqa: F401  # reads HF_HUB_OFFLINE once, when it is imported: before any test sets it
 import pytest
 
 from fastring.asr import models
