@@ -8,6 +8,7 @@
 #include <variant>
 #include <vector>
 
+#include "analyzer_recorder.hpp"
 #include "features.hpp"
 #include "register.hpp"
 #include "samples.hpp"
@@ -86,23 +87,6 @@ struct OnsetSink final : AnalyzerSink {
   void on_tempo(const TempoEstimate&) override {}
 };
 
-struct TrackSink final : AnalyzerSink {
-  std::vector<OnsetEvent> onsets;
-  std::vector<SpectrumFrame> spectra;
-  std::vector<PitchFrame> pitches;
-  std::vector<TempoEstimate> tempos;
-  std::vector<SampleIndex> novelty_end_index;
-  std::vector<float> novelty;
-  void on_novelty(SampleIndex end_index, float value) override {
-    novelty_end_index.push_back(end_index);
-    novelty.push_back(value);
-  }
-  void on_onset(const OnsetEvent& onset) override { onsets.push_back(onset); }
-  void on_spectrum(const SpectrumFrame& frame) override { spectra.push_back(frame); }
-  void on_pitch(const PitchFrame& frame) override { pitches.push_back(frame); }
-  void on_tempo(const TempoEstimate& estimate) override { tempos.push_back(estimate); }
-};
-
 template <class Sink>
 ChunkLevel push(Analyzer& analyzer, const Samples& samples, Sink& sink) {
   return samples.is_int16() ? analyzer.push(samples.int16(), samples.frames(), sink)
@@ -147,7 +131,7 @@ py::array array_of(const std::vector<Value>& values) {
 
 py::dict push_tracks(Analyzer& analyzer, const py::object& audio) {
   const Samples samples(audio.ptr(), analyzer.channels());
-  TrackSink sink;
+  AnalyzerRecorder sink;
   {
     const py::gil_scoped_release release;
     push(analyzer, samples, sink);

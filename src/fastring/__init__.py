@@ -9,7 +9,7 @@ from fastring.analysis.analyzer import Analyzer, Features, analyze_many
 from fastring.analysis.batch import Tracks, analyze
 from fastring.analysis.gate import EnergyGate
 from fastring.analysis.realtime import RealtimeAnalysisResult, RealtimeAudioAnalyzer
-from fastring.audio.headers import get_include
+from fastring.audio.headers import get_include, get_library_dir
 from fastring.audio.pcm import float32_to_pcm16, pcm16_to_float32
 from fastring.audio.ring import LostRange, RingBuffer, RingReader, RingStats
 
@@ -37,6 +37,7 @@ __all__ = [
     "analyze_many",
     "float32_to_pcm16",
     "get_include",
+    "get_library_dir",
     "pcm16_to_float32",
 ]
 

@@ -1,17 +1,22 @@
-"""The headers of the core are installed and compile on their own."""
+"""The headers and the library of the core are installed, and programs and extensions are built with them."""
 
 from __future__ import annotations
 
-import importlib.util
+import os
+import re
 import shutil
 import subprocess
 import sys
-import sysconfig
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import fastring
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGE = Path(fastring.__file__).parent
+PAGE = (ROOT / "docs/howto/extension.md").read_text(encoding="utf-8")
 
 PROGRAM = """
 #include <fastring/ring_buffer.hpp>
@@ -27,66 +32,82 @@ int main() {
 }
 """
 
-
-def test_the_headers_are_there() -> None:
-    names = {path.name for path in Path(fastring.get_include(), "fastring").glob("*.hpp")}
-    assert {"ring_buffer.hpp", "ring_reader.hpp", "pcm.hpp", "types.hpp", "error.hpp"} <= names
-
-
-@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
-def test_a_program_uses_the_ring_without_python(tmp_path: Path) -> None:
-    source = tmp_path / "program.cpp"
-    source.write_text(PROGRAM, encoding="utf-8")
-    command = ["c++", "-std=c++20", "-O1", f"-I{fastring.get_include()}", str(source), "-o", str(tmp_path / "program")]
-    subprocess.run(command, check=True)
-    subprocess.run([str(tmp_path / "program")], check=True)
-
-
-EXTENSION = """
-# cython: language_level=3
-from fastring.core cimport (
-    OverflowPolicy, ReadResult, RingBuffer, RingConfig, RingReader, SampleType, WriteStatus)
-from libc.stdint cimport int16_t
-
-def echo(int16_t[::1] audio, int16_t[::1] out):
-    cdef RingConfig config
-    config.capacity_frames, config.channels, config.start_index = 100, 1, 1000
-    config.sample_type, config.overflow = SampleType.kInt16, OverflowPolicy.kDropOldest
-    cdef RingBuffer* ring = new RingBuffer(config)
-    cdef RingReader* reader = new RingReader(ring[0])
-    cdef ReadResult result
-    cdef WriteStatus written
-    with nogil:
-        written = ring.write(&audio[0], audio.shape[0])
-        result = reader.read(&out[0], out.shape[0])
-    answer = (written == WriteStatus.kOk, result.start, result.frames, ring.stats().dropped_frames)
-    del reader
-    del ring
-    return answer
+LINKED_PROGRAM = """
+#include <fastring/analyzer_recorder.hpp>
+#include <cmath>
+#include <vector>
+int main() {
+  std::vector<float> tone(16000);
+  for (std::size_t i = 0; i < tone.size(); ++i) tone[i] = 0.3f * std::sin(0.1f * static_cast<float>(i));
+  fastring::Analyzer analyzer(16000.0, 1, fastring::AnalyzerSettings{});
+  fastring::AnalyzerRecorder recorder;
+  analyzer.push(tone.data(), tone.size(), recorder);
+  const float expected_hz = 0.1f * 16000.0f / 6.2831853f;
+  const bool heard = std::fabs(recorder.pitches.back().f0_hz - expected_hz) < 1.0f;
+  recorder.clear();
+  return heard && recorder.pitches.empty() ? 0 : 1;
+}
 """
 
+needs_compiler = pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
 
-@pytest.mark.skipif(importlib.util.find_spec("Cython") is None, reason="Cython is not installed")
-@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
-def test_a_cython_extension_uses_the_ring_without_python(tmp_path: Path) -> None:
-    package = Path(fastring.__file__).parent.parent  # where Cython finds fastring/core.pxd
-    source, made = tmp_path / "echo.pyx", tmp_path / "echo.cpp"
-    source.write_text(EXTENSION, encoding="utf-8")
-    subprocess.run(
-        [sys.executable, "-m", "cython", "--cplus", f"-I{package}", str(source), "-o", str(made)], check=True
-    )
-    library = tmp_path / f"echo{sysconfig.get_config_var('EXT_SUFFIX')}"
-    includes = [f"-I{fastring.get_include()}", f"-I{sysconfig.get_path('include')}"]
-    flags = [
-        "-std=c++20",
-        "-O1",
-        "-shared",
-        "-fPIC",
-        *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []),
-    ]
-    subprocess.run(["c++", *flags, *includes, str(made), "-o", str(library)], check=True)
-    code = (
-        "import array, echo; out = array.array('h', [0] * 5); print(echo.echo(array.array('h', range(120)), out), *out)"
-    )
-    output = subprocess.check_output([sys.executable, "-c", code], text=True, cwd=tmp_path)
-    assert output.strip() == "(True, 1020, 5, 20) 20 21 22 23 24"
+
+def build_and_run(source: str, folder: Path, *link: str) -> None:
+    (folder / "program.cpp").write_text(source, encoding="utf-8")
+    command = ["c++", "-std=c++20", "-O1", f"-I{fastring.get_include()}", "program.cpp", "-o", "program", *link]
+    subprocess.run(command, check=True, cwd=folder)
+    subprocess.run([str(folder / "program")], check=True)
+
+
+def test_the_headers_and_the_library_are_there() -> None:
+    names = {path.name for path in Path(fastring.get_include(), "fastring").glob("*.hpp")}
+    assert {"ring_buffer.hpp", "ring_reader.hpp", "analyzer_recorder.hpp", "pcm.hpp", "types.hpp", "error.hpp"} <= names
+    assert [path.stem.removeprefix("lib") for path in Path(fastring.get_library_dir()).iterdir()] == ["fastring_core"]
+
+
+@needs_compiler
+def test_a_program_uses_the_ring_without_python(tmp_path: Path) -> None:
+    build_and_run(PROGRAM, tmp_path)
+
+
+@needs_compiler
+def test_a_program_uses_the_analyzer_without_python(tmp_path: Path) -> None:
+    build_and_run(LINKED_PROGRAM, tmp_path, f"-L{fastring.get_library_dir()}", "-lfastring_core")
+
+
+def test_the_cython_settings_are_those_of_the_header() -> None:
+    field = re.compile(r"^\s+(double|int) (\w+)(?: =.*;.*)?$", re.MULTILINE)
+    header = (ROOT / "csrc/core/analyzer_settings.hpp").read_text(encoding="utf-8")
+    cython = (PACKAGE / "core.pxd").read_text(encoding="utf-8")
+    declared = re.search(r"cppclass AnalyzerSettings:\n(.*?)\n\n", cython, re.DOTALL)
+    assert declared is not None
+    assert field.findall(declared[1]) == field.findall(header)
+
+
+def block(language: str) -> str:
+    """The page's example in that language."""
+    found = re.search(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@needs_compiler
+def test_the_cython_extension_of_the_documentation_works_without_the_gil(tmp_path: Path) -> None:
+    pytest.importorskip("Cython")
+    pytest.importorskip("setuptools")
+    (tmp_path / "follow.pyx").write_text(block("cython"), encoding="utf-8")
+    (tmp_path / "setup.py").write_text(block("py"), encoding="utf-8")
+    environment = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}  # where an installed package is anyway
+    build = [sys.executable, "setup.py", "build_ext", "--inplace"]
+    built = subprocess.run(build, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+
+    tone = 8000 * np.sin(2 * np.pi * 300 * np.arange(16_000) / 16_000)
+    tone[:8000] = 0
+    np.save(tmp_path / "tone.npy", tone.astype(np.int16))
+    code = "import follow, numpy; print(follow.follow(numpy.load('tone.npy'), 16000))"
+    onsets, pitch_hz = eval(subprocess.check_output([sys.executable, "-c", code], cwd=tmp_path, text=True))
+    expected = fastring.analyze(tone.astype(np.int16), 16_000)
+    np.testing.assert_allclose(onsets, expected.onset_time_s, atol=1e-6)
+    np.testing.assert_allclose(onsets, [0.5], atol=0.02)
+    assert pitch_hz == pytest.approx(300, abs=0.5)

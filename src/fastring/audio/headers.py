@@ -1,4 +1,4 @@
-"""Where the C++ headers of the native core are, for extensions that use it without going through Python."""
+"""Where the headers and the library of the native core are, for extensions that use it without going through Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from fastring import _native
 
-__all__ = ["get_include"]
+__all__ = ["get_include", "get_library_dir"]
 
 
 def get_include() -> str:
@@ -16,3 +16,12 @@ def get_include() -> str:
     a read converts samples.
     """
     return str(Path(_native.__file__).parent / "include")
+
+
+def get_library_dir() -> str:
+    """Folder of the static library `fastring_core`, which holds the analyzer and the conversions.
+
+    It is position-independent, needs the C++ runtime alone, and picks the instruction set at run time. An extension
+    that links it has a copy of its own and shares nothing with `fastring._native`.
+    """
+    return str(Path(_native.__file__).parent / "lib")
