@@ -42,7 +42,9 @@ test: dev ## every test of the fast part
 	@pytest
 
 # --- what CI runs --------------------------------------------------------------------------------------------------
-check: test lint types layers native-test bench-gate wheel-test ## exactly what CI runs
+check: test gates ## exactly what CI runs
+
+gates: lint types layers native-test bench-gate wheel-test ## what CI runs besides the tests
 
 lint: dev ## ruff and clang-format
 	@ruff check .
@@ -84,4 +86,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: help dev demo test check lint format types layers native-test bench-gate wheel-test bench accuracy wheel clean
+.PHONY: help dev demo test check gates lint format types layers native-test bench-gate wheel-test bench accuracy wheel clean
