@@ -44,16 +44,16 @@ test: dev ## every test of the fast part
 # --- what CI runs --------------------------------------------------------------------------------------------------
 check: test gates ## exactly what CI runs
 
-gates: lint types layers native-test bench-gate wheel-test ## what CI runs besides the tests
+gates: lint types layers native-test bench-gate bench-instructions wheel-test ## what CI runs besides the tests
 
 lint: dev ## ruff and clang-format
 	@ruff check .
 	@ruff format --check .
-	@clang-format --dry-run --Werror $$(find csrc -name '*.cpp' -o -name '*.hpp')
+	@clang-format --dry-run --Werror $$(find csrc benchmarks -name '*.cpp' -o -name '*.hpp')
 
 format: dev ## let the tools mend what lint complains about
 	@ruff check --fix --quiet . ; ruff format --quiet .
-	@clang-format -i $$(find csrc -name '*.cpp' -o -name '*.hpp')
+	@clang-format -i $$(find csrc benchmarks -name '*.cpp' -o -name '*.hpp')
 
 types: dev ## mypy --strict, and the stubs against the live extension
 	@mypy
@@ -68,6 +68,10 @@ native-test: dev ## C++ tests: plain, address+undefined sanitizers, thread sanit
 
 bench-gate: dev ## the user's own limits and our ratios; fails when one is missed
 	@pytest benchmarks --benchmark-enable --benchmark-columns=min,median,max -q
+
+bench-instructions: dev ## instructions per operation against the stored ones; UPDATE=1 stores new ones
+	@cmake --preset instructions >/dev/null && cmake --build --preset instructions >/dev/null
+	@python benchmarks/callgrind/measure.py build/instructions/fastring_driver $(if $(UPDATE),--update)
 
 wheel-test: dev ## a wheel in an empty environment with NumPy alone
 	@scripts/wheel_test.sh
@@ -86,4 +90,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: help dev demo test check gates lint format types layers native-test bench-gate wheel-test bench accuracy wheel clean
+.PHONY: help dev demo test check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
