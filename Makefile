@@ -66,6 +66,11 @@ native-test: dev ## C++ tests: plain, address+undefined sanitizers, thread sanit
 	@$(call PRESET_RUN,asan,)
 	@$(call PRESET_RUN,tsan,setarch $$(uname -m) -R)
 
+arm64-test: dev ## the C++ tests compiled for arm64, in an emulator (NEON)
+	@command -v aarch64-linux-gnu-g++ qemu-aarch64-static >/dev/null || \
+	  { echo "needs: apt-get install g++-aarch64-linux-gnu qemu-user-static"; exit 1; }
+	@$(call PRESET_RUN,arm64,)
+
 bench-gate: dev ## the user's own limits and our ratios; fails when one is missed
 	@pytest benchmarks --benchmark-enable --benchmark-columns=min,median,max -q
 

@@ -1,7 +1,9 @@
 """The ring against the ways people buffer audio in Python: one write and one read of the same size, in turn.
 
-Every contestant must give back the audio it was given. Rivals: a deque of bytes, `queue.SimpleQueue`, a ring of NumPy
-slices. `COMPARISONS` are the goals; `pytest benchmarks/bench_ring.py` fails when one is missed.
+Every contestant must give back the audio it was given. Rivals: a deque of bytes, `queue.SimpleQueue`, `asyncio.Queue`
+(without its loop), a ring of NumPy slices, and numpy_ringbuffer where it is installed.
+
+`COMPARISONS` are the goals; `pytest benchmarks/bench_ring.py` fails when one is missed.
 
 A deque copies the audio once (to bytes), a ring twice (in and out) unless it is read with `peek`. At 16384 samples
 (32 KiB) the copy is nearly all there is, so one copy against one copy leaves little to win. `reserve` + `publish` save
@@ -13,6 +15,8 @@ window, no indices, and it allocates.)
 
 from __future__ import annotations
 
+import asyncio
+import importlib.util
 import io
 from collections import deque
 from queue import SimpleQueue
@@ -25,6 +29,8 @@ from interleave import Comparison, Contestant
 from fastring import RingBuffer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
     from pytest_benchmark.fixture import BenchmarkFixture
 
@@ -79,6 +85,7 @@ def contestants(n: int) -> list[Contestant]:
     numpy_ring = NumpyRing(n * CHUNKS_HELD)
     fifo: deque[bytes] = deque()
     simple: SimpleQueue[bytes] = SimpleQueue()
+    waiting: asyncio.Queue[bytes] = asyncio.Queue()
     out = np.empty(n, np.int16)
     rival = {"write": numpy_ring.write, "read_into": numpy_ring.read_into, "audio": audio, "out": np.empty(n, np.int16)}
     return [
@@ -87,8 +94,21 @@ def contestants(n: int) -> list[Contestant]:
         ours("fastring peek", "write(audio); peek(n); commit(n)", "(write(audio), peek(n), commit(n))[1]"),
         queue("deque of bytes", fifo.append, fifo.popleft),
         queue("SimpleQueue", simple.put, simple.get),
+        queue("asyncio.Queue", waiting.put_nowait, waiting.get_nowait),
         Contestant("NumPy ring", "write(audio); read_into(out)", "(write(audio), read_into(out), out)[2]", rival),
+        *numpy_ringbuffer(audio),
     ]
+
+
+def numpy_ringbuffer(audio: NDArray[np.int16]) -> Iterator[Contestant]:
+    """The package of that name: `popleft` gives one sample at a time, so one reads by copying what it holds."""
+    if importlib.util.find_spec("numpy_ringbuffer") is None:
+        return
+    from numpy_ringbuffer import RingBuffer as Peer
+
+    held = Peer(len(audio), dtype=np.int16)
+    names = {"extend": held.extend, "held": held, "audio": audio}
+    yield Contestant("numpy_ringbuffer", "extend(audio); held[:]", "(extend(audio), held[:])[1]", names)
 
 
 def in_place(n: int, *, fill: bool) -> list[Contestant]:
@@ -152,7 +172,7 @@ COMPARISONS = [
 
 
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("which", range(6), ids=[c.name for c in contestants(1)])
+@pytest.mark.parametrize("which", range(len(contestants(1))), ids=[c.name for c in contestants(1)])
 def test_write_and_read(benchmark: BenchmarkFixture, n: int, which: int) -> None:
     contestant = contestants(n)[which]
     benchmark.group = f"write + read {n} int16"
