@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import bench_gate
 import bench_pcm
 import bench_ring
 import numpy as np
@@ -37,8 +38,8 @@ def ns(value: float) -> str:
 
 
 def comparisons() -> Iterator[Row]:
-    """The ring and the conversions against what people use now."""
-    for comparison in [*bench_ring.COMPARISONS, *bench_pcm.COMPARISONS]:
+    """The ring, the conversions and the energy gate against what people use now."""
+    for comparison in [*bench_ring.COMPARISONS, *bench_pcm.COMPARISONS, *bench_gate.COMPARISONS]:
         ratio, figures = comparison.measure()
         our, rival = figures[comparison.ours].min_ns, figures[comparison.rival].min_ns
         title = comparison.title

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "analysis_kernels.hpp"
+#include "busy_guard.hpp"
 #include "denormals.hpp"
-#include "error.hpp"
 #include "scratch.hpp"
 #include "settings_check.hpp"
 
@@ -19,21 +19,6 @@ constexpr double kMinAnalysisRate_hz = 16000.0;
 // Pitch is computed at 8 to 16 kHz: its harmonics above 4 kHz carry noise more than period.
 constexpr double kMinPitchRate_hz = 8000.0;
 constexpr int kStageDelay = 16;  // input samples, of one halving
-
-class BusyGuard {
- public:
-  explicit BusyGuard(std::atomic<bool>& busy) : busy_(busy) {
-    if (busy_.exchange(true, std::memory_order_acquire)) {
-      throw Error(ErrorCode::kBusy, "two threads are in one Analyzer; give each stream its own");
-    }
-  }
-  ~BusyGuard() { busy_.store(false, std::memory_order_release); }
-  BusyGuard(const BusyGuard&) = delete;
-  BusyGuard& operator=(const BusyGuard&) = delete;
-
- private:
-  std::atomic<bool>& busy_;
-};
 
 int to_samples(double ms, double rate) {
   return std::max(1, static_cast<int>(std::lround(ms * rate / 1000.0)));
@@ -91,7 +76,7 @@ Analyzer::Analyzer(double sample_rate, int channels, const AnalyzerSettings& s)
 }
 
 void Analyzer::reset() {
-  const BusyGuard guard(busy_);
+  const BusyGuard guard(busy_, "Analyzer");
   spectrum_->reset();
   novelty_->reset();
   picker_->reset();
@@ -122,7 +107,7 @@ ChunkLevel Analyzer::push(const std::int16_t* samples, std::size_t frames, Analy
 
 template <class Sample>
 ChunkLevel Analyzer::push_any(const Sample* samples, std::size_t frames, AnalyzerSink& sink) {
-  const BusyGuard guard(busy_);
+  const BusyGuard guard(busy_, "Analyzer");
   float* scratch = thread_scratch(scratch_floats_);
   const FlushDenormals flush;
   chunk_non_finite_ = 0;

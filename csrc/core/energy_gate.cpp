@@ -2,98 +2,138 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+#include <string>
 
 #include "analysis_kernels.hpp"
 #include "denormals.hpp"
+#include "pcm.hpp"
 #include "settings_check.hpp"
 
 namespace fastring {
 namespace {
 
-constexpr double kFrame_s = 0.032;
-constexpr float kSilence_db = -120.0f;
-constexpr float kAbsolute_db = -65.0f;  // quieter than any speech a microphone is meant to catch
-constexpr float kCertain_db = -20.0f;   // louder than any noise one would speak in
-constexpr float kAboveNoise_db = 4.0f;
-// A frame this full of zero crossings may be an s or an f: half the distance is enough. The level of a frame of
-// stationary white noise varies by 0.3 dB (standard deviation), so noise stays out.
-constexpr float kFricativeAboveNoise_db = 2.0f;
-constexpr float kFricativeRate = 0.25f;
+constexpr double kMinFrame_s = 0.020;
+constexpr double kMaxFrame_s = 0.256;
+constexpr int kMaxHold = 1000;
+constexpr float kNoLevel = std::numeric_limits<float>::infinity();
+
+int checked(const char* name, int value, int least, int most) {
+  if (value < least || value > most) {
+    throw std::invalid_argument(std::string(name) + " must be " + std::to_string(least) + " to " +
+                                std::to_string(most) + ", not " + std::to_string(value));
+  }
+  return value;
+}
+
+int to_samples(double seconds, double sample_rate) {
+  return static_cast<int>(std::lround(seconds * sample_rate));
+}
+
+void to_float32(const std::int16_t* in, float* out, std::size_t samples) noexcept {
+  pcm16_to_float32(in, out, samples);
+}
+void to_float32(const float* in, float* out, std::size_t samples) noexcept {
+  std::memcpy(out, in, samples * sizeof(float));
+}
 
 }  // namespace
 
-EnergyGate::EnergyGate(double sample_rate) {
+EnergyGate::EnergyGate(double sample_rate, int frame_samples, int hold_frames) {
   check_stream(sample_rate, 1);
-  frame_samples_ = static_cast<int>(std::lround(kFrame_s * sample_rate));
-  frame_.resize(static_cast<std::size_t>(frame_samples_ + kLead), 0.0f);
+  frame_samples_ = frame_samples == 0 ? to_samples(kGateFrame_s, sample_rate)
+                                      : checked("frame_samples", frame_samples, to_samples(kMinFrame_s, sample_rate),
+                                                to_samples(kMaxFrame_s, sample_rate));
+  hold_frames_ = checked("hold_frames", hold_frames, 0, kMaxHold);
+  partial_.resize(static_cast<std::size_t>(frame_samples_));
+  levels_.resize(static_cast<std::size_t>(std::ceil(kGateFloor_s * sample_rate / frame_samples_)));
+  reset();
 }
 
 void EnergyGate::reset() noexcept {
-  std::fill(frame_.begin(), frame_.end(), 0.0f);
   fill_ = 0;
-  frames_ = 0;
-  lows_first_ = 0;
-  lows_count_ = 0;
+  has_before_ = false;
+  since_open_ = hold_frames_ + 1;
+  std::fill(levels_.begin(), levels_.end(), kNoLevel);
+  next_level_ = 0;
+  floor_db_ = kNoLevel;
+  floor_age_ = 0;
+  context_.fill(0.0f);
+  non_finite_ = 0;
 }
 
-void EnergyGate::push(const float* samples, std::size_t n, std::vector<GateFrame>& out) {
-  push_any(samples, n, out);
+bool EnergyGate::push(const std::int16_t* in, std::size_t samples, GateFrame* frames, float* audio) noexcept {
+  return push_any(in, samples, frames, audio);
 }
 
-void EnergyGate::push(const std::int16_t* samples, std::size_t n, std::vector<GateFrame>& out) {
-  push_any(samples, n, out);
+bool EnergyGate::push(const float* in, std::size_t samples, GateFrame* frames, float* audio) noexcept {
+  const FlushDenormals flush;
+  return push_any(in, samples, frames, audio);
 }
 
 template <class Sample>
-void EnergyGate::push_any(const Sample* samples, std::size_t n, std::vector<GateFrame>& out) {
-  const FlushDenormals flush;
-  while (n > 0) {
-    const std::size_t piece = std::min(n, static_cast<std::size_t>(frame_samples_ - fill_));
-    float* to = frame_.data() + kLead + fill_;
-    if constexpr (sizeof(Sample) == 2) {
-      analysis_kernels().int16_to_float32(samples, to, static_cast<int>(piece));
-    } else {
-      std::copy(samples, samples + piece, to);
-    }
-    samples += piece;
-    n -= piece;
-    fill_ += static_cast<int>(piece);
-    if (fill_ == frame_samples_) {
-      out.push_back(judge());
-      fill_ = 0;
-    }
+bool EnergyGate::push_any(const Sample* in, std::size_t samples, GateFrame* frames, float* audio) noexcept {
+  const std::size_t count = completed_by(samples);
+  if (count > 0) std::memcpy(audio, context_.data(), sizeof context_);
+  bool any_held = false;
+  for (std::size_t i = 0; i < count; ++i) {
+    float* frame = audio + audio_floats(i);
+    const auto missing = static_cast<std::size_t>(frame_samples_ - fill_);
+    std::memcpy(frame, partial_.data(), static_cast<std::size_t>(fill_) * sizeof(float));
+    to_float32(in, frame + fill_, missing);
+    fill_ = 0;
+    in += missing;
+    samples -= missing;
+    frames[i] = measure(frame);
+    any_held |= frames[i].is_held;
   }
+  if (count > 0) std::memcpy(context_.data(), audio + audio_floats(count) - kContextSamples, sizeof context_);
+  if (samples > 0) to_float32(in, partial_.data() + fill_, samples);
+  fill_ += static_cast<int>(samples);
+  return any_held;
 }
 
-GateFrame EnergyGate::judge() noexcept {
-  float* samples = frame_.data() + kLead;
-  if (frames_ == 0) samples[-1] = samples[0] < 0.0f ? -1.0f : 1.0f;  // nothing came before: no crossing
+// frame[-1] is the sample before it, finite already; 0 if there was none, and then the frame's start is no crossing.
+GateFrame EnergyGate::measure(float* frame) noexcept {
   LevelSums sums;
-  analysis_kernels().level(samples, samples, frame_samples_, &sums);
-  samples[-1] = samples[frame_samples_ - 1];
-  const auto n = static_cast<float>(frame_samples_);
-  GateFrame frame;
-  frame.level_db = std::max(kSilence_db, 10.0f * std::log10(sums.sum_of_squares / n + 1e-30f));
-  frame.floor_db = floor_with(frame.level_db);
-  frame.zero_crossing_rate = static_cast<float>(sums.crossings) / n;
-  const float above = frame.level_db - frame.floor_db;
-  const bool stands_out =
-      above > kAboveNoise_db || (above > kFricativeAboveNoise_db && frame.zero_crossing_rate > kFricativeRate);
-  frame.is_open = frame.level_db > kAbsolute_db && (frame.level_db > kCertain_db || stands_out);
-  return frame;
+  analysis_kernels().level(frame, frame, frame_samples_, &sums);
+  if (!has_before_ && frame[0] < 0.0f) --sums.crossings;
+  has_before_ = true;
+  non_finite_ += sums.non_finite;
+  const float power = sums.sum_of_squares / static_cast<float>(frame_samples_);
+  GateFrame out;
+  out.level_db = std::max(10.0f * std::log10(power), kGateLeast_db);  // log10(0) is -infinity
+  out.floor_db = floor_with(out.level_db);
+  out.zero_crossing_rate = static_cast<float>(sums.crossings) / static_cast<float>(frame_samples_);
+  const float above = out.level_db - out.floor_db;
+  const bool stands_out = above > kGateAboveFloor_db ||
+                          (above > kGateFricativeAboveFloor_db && out.zero_crossing_rate > kGateFricativeRate);
+  out.is_open = out.level_db > kGateAbsolute_db && (out.level_db > kGateCertain_db || stands_out);
+  since_open_ = out.is_open ? 0 : std::min(since_open_, hold_frames_) + 1;
+  out.is_held = since_open_ <= hold_frames_;
+  return out;
 }
 
+// The whole ring is looked through only when the least level has left it.
 float EnergyGate::floor_with(float level_db) noexcept {
-  const auto at = [this](int i) -> Low& { return lows_[static_cast<std::size_t>((lows_first_ + i) % kFloorFrames)]; };
-  while (lows_count_ > 0 && at(lows_count_ - 1).level_db >= level_db) --lows_count_;
-  if (lows_count_ > 0 && at(0).frame <= frames_ - kFloorFrames) {
-    lows_first_ = (lows_first_ + 1) % kFloorFrames;
-    --lows_count_;
+  levels_[static_cast<std::size_t>(next_level_)] = level_db;
+  const auto length = static_cast<int>(levels_.size());
+  if (level_db <= floor_db_) {
+    floor_db_ = level_db;
+    floor_age_ = 0;
+  } else if (++floor_age_ >= length) {
+    const auto least = static_cast<int>(std::min_element(levels_.begin(), levels_.end()) - levels_.begin());
+    floor_db_ = levels_[static_cast<std::size_t>(least)];
+    floor_age_ = (next_level_ - least + length) % length;
   }
-  at(lows_count_) = {frames_, level_db};
-  ++lows_count_;
-  ++frames_;
-  return at(0).level_db;
+  next_level_ = (next_level_ + 1) % length;
+  return floor_db_;
+}
+
+std::size_t EnergyGate::state_bytes() const noexcept {
+  return sizeof *this + (levels_.size() + partial_.size()) * sizeof(float);
 }
 
 }  // namespace fastring

@@ -28,7 +28,7 @@ class LevelScorer:
     def score(self, frames: np.ndarray) -> np.ndarray:
         return np.where(np.abs(frames).mean(axis=1) > 0.02, 0.95, 0.01).astype(np.float32)
 
-    def skip(self, frames: np.ndarray) -> None:
+    def skip(self, samples: np.ndarray) -> None:
         pass
 
 

@@ -2,25 +2,32 @@
 
 Frames lie at multiples of 512 samples of the stream, wherever the chunks that bring them begin and end. The energy
 gate decides which frames the voice detector is run on: those it passes, and a third of a second after them. That rule
-looks at levels alone, so neither chunking nor what the rest of the session does can change a score.
+looks at the sound alone, so neither chunking nor what the rest of the session does can change a score.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple, Protocol
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from fastring.analysis.gate import CONTEXT_SAMPLES, FRAME_SAMPLES, EnergyGate
 
-from fastring.analysis.gate import EnergyGate, GateFrame
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastring.analysis.gate import GateFrame
 
 __all__ = ["FRAME_SAMPLES", "Frame", "FrameScorer", "SpeechDetector"]
 
-FRAME_SAMPLES: Final = 512
 _LEAST_DB: Final = -80.0
 _MOST_ABOVE_DB: Final = 30.0
 _SCORED_AFTER_GATE: Final = 10  # frames: as long as the endpointer listens for trailing silence
+_IS_HELD: Final = attrgetter("is_held")
 
 
 class Frame(NamedTuple):
@@ -38,13 +45,13 @@ class FrameScorer(Protocol):
         """Probability of speech in each of the next frames, shape (n, 512) -> (n,)."""
         ...
 
-    def skip(self, frames: NDArray[np.float32]) -> None:
-        """Take note that frames passed unscored, of which these are the last."""
+    def skip(self, samples: NDArray[np.float32]) -> None:
+        """Take note that audio passed unscored, of which these are the last samples, shape (64,)."""
         ...
 
 
 class SpeechDetector:
-    """Measures the frames of one stream.
+    """Measures the frames of one stream. One owner at a time.
 
     Args:
         scorer: the voice detector of this stream; None leaves it to the energy gate.
@@ -52,54 +59,44 @@ class SpeechDetector:
 
     def __init__(self, scorer: FrameScorer | None = None) -> None:
         self._scorer = scorer
-        self._gate = EnergyGate()
-        self._rest = np.zeros(0, np.int16)
-        self._unscored: NDArray[np.float32] | None = None  # the last frame, if it was not scored
-        self._since_open = _SCORED_AFTER_GATE + 1
+        self._gate = EnergyGate(hold_frames=_SCORED_AFTER_GATE)
+        self._unscored = False  # whether the last frame was not scored
 
-    def push(self, samples: NDArray[np.int16]) -> list[Frame]:
-        """Take any number of samples (int16, shape (n,)) and return the frames they complete."""
-        if len(self._rest):
-            samples = np.concatenate((self._rest, samples))
-        whole = len(samples) - len(samples) % FRAME_SAMPLES
-        self._rest = samples[whole:].copy()
-        return self._measure(samples[:whole].reshape(-1, FRAME_SAMPLES)) if whole else []
+    def push(self, samples: NDArray[np.int16] | NDArray[np.float32]) -> list[Frame]:
+        """Take any number of samples, shape (n,), and return the frames they complete.
+
+        Raises:
+            AudioFormatError: if they are not int16 or float32, or not of that shape; nothing is taken.
+        """
+        frames, audio = self._gate.push_with_audio(samples)
+        return self._measured(frames, audio) if frames else []
 
     def flush(self) -> list[Frame]:
         """Measure what is left, filled up with silence: at most one frame."""
-        if not len(self._rest):
-            return []
-        last = np.zeros((1, FRAME_SAMPLES), np.int16)
-        last[0, : len(self._rest)] = self._rest
-        self._rest = self._rest[:0]
-        return self._measure(last)
+        frames, audio = self._gate.flush_with_audio()
+        return self._measured(frames, audio) if frames else []
 
-    def _measure(self, pcm: NDArray[np.int16]) -> list[Frame]:
-        frames = pcm.astype(np.float32)
-        frames *= np.float32(1 / 32768)
+    def _measured(self, frames: Sequence[GateFrame], audio: NDArray[np.float32] | None) -> list[Frame]:
+        if audio is not None and self._scorer is not None:
+            return self._scored(frames, audio, self._scorer)
+        self._unscored = True
+        return [Frame(frame.level_db, float(frame.is_open), False) for frame in frames]
+
+    def _scored(self, frames: Sequence[GateFrame], audio: NDArray[np.float32], scorer: FrameScorer) -> list[Frame]:
+        """Each run of held frames in one call; `audio` is as the gate gave it."""
+        rows = audio[CONTEXT_SAMPLES:].reshape(-1, FRAME_SAMPLES)
         measured: list[Frame] = []
-        waiting: list[GateFrame] = []  # frames to be scored in one call, the last of which is frames[i - 1]
-        for i, (frame, gate) in enumerate(zip(frames, self._gate.push(pcm.reshape(-1)), strict=True)):
-            self._since_open = 0 if gate.is_open else self._since_open + 1
-            if self._scorer is None:
-                measured.append(Frame(gate.level_db, float(gate.is_open), False))
-            elif self._since_open <= _SCORED_AFTER_GATE:
-                waiting.append(gate)
+        for is_held, run in groupby(frames, _IS_HELD):
+            first, gated = len(measured), list(run)
+            if is_held:
+                if self._unscored:
+                    scorer.skip(audio[first * FRAME_SAMPLES :][:CONTEXT_SAMPLES])
+                scores = scorer.score(rows[first : first + len(gated)]).tolist()
+                measured += [Frame(g.level_db, _weighed(p, g), True) for p, g in zip(scores, gated, strict=True)]
             else:
-                measured += self._score(frames[i - len(waiting) : i], waiting)
-                waiting = []
-                measured.append(Frame(gate.level_db, 0.0, False))
-                self._unscored = frame
-        return measured + self._score(frames[len(frames) - len(waiting) :], waiting)
-
-    def _score(self, frames: NDArray[np.float32], gates: list[GateFrame]) -> list[Frame]:
-        if not gates or self._scorer is None:
-            return []
-        if self._unscored is not None:
-            self._scorer.skip(self._unscored)
-            self._unscored = None
-        scores = self._scorer.score(frames).tolist()
-        return [Frame(gate.level_db, _weighed(p, gate), True) for p, gate in zip(scores, gates, strict=True)]
+                measured += [Frame(g.level_db, 0.0, False) for g in gated]
+            self._unscored = not is_held
+        return measured
 
 
 def _weighed(probability: float, gate: GateFrame) -> float:

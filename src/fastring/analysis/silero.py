@@ -81,9 +81,9 @@ class SileroStream:
         result: NDArray[np.float32] = scores.reshape(-1)
         return result
 
-    def skip(self, frames: NDArray[np.float32]) -> None:
-        """Let frames pass unscored: the state waits, and what follows is heard with their last samples before it."""
-        self._context = np.atleast_2d(frames)[-1, -_CONTEXT_SAMPLES:].astype(np.float32)
+    def skip(self, samples: NDArray[np.float32]) -> None:
+        """Let audio pass unscored: the state waits, and what follows is heard with its last 64 samples before it."""
+        self._context = np.atleast_2d(samples)[-1, -_CONTEXT_SAMPLES:].astype(np.float32)
 
 
 def silero_available() -> bool:
