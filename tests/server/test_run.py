@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -139,6 +140,8 @@ def test_a_public_address_without_keys_is_refused() -> None:
         run(Settings(server=ServerSettings(host="0.0.0.0", port=0)))
 
 
-def test_a_missing_key_file_is_named() -> None:
+def test_a_missing_key_file_is_named_and_leaves_no_thread() -> None:
+    before = set(threading.enumerate())
     with pytest.raises(ConfigError, match="nowhere"):
         run(Settings(security=SecuritySettings(api_keys_file="/nowhere/keys"), server=ServerSettings(port=0)))
+    assert set(threading.enumerate()) <= before

@@ -45,6 +45,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         ConfigError: the file of keys cannot be read.
     """
     asr = settings.asr
+    gate = Gate(settings.security, settings.server)  # may refuse, so before the pool starts its threads
     services = Services(
         settings=settings,
         capabilities=transcriber.capabilities,
@@ -56,7 +57,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         ),
         registry=Registry(settings.server.max_streams),
         metrics=Metrics(),
-        gate=Gate(settings.security, settings.server),
+        gate=gate,
         window=AdaptiveWindow(settings.voice),
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
