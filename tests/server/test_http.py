@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -24,6 +25,20 @@ async def test_a_stream_is_started_listed_asked_and_stopped(server: Running) -> 
     status, gone = await server.post(BASE + "stop/a")
     assert (status, gone["error"]["code"]) == (404, "unknown_stream")
     assert (await server.get(BASE + "stats/a"))[0] == 404
+
+
+async def test_a_body_may_come_in_parts(server: Running) -> None:
+    host, port = server.netloc.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    body = b'{"sample_rate": 48000}'
+    head = f"POST {BASE}start/a HTTP/1.1\r\nHost: {server.netloc}\r\nContent-Length: {len(body)}\r\n\r\n"
+    for part in (head.encode(), body[:9], body[9:]):
+        writer.write(part)
+        await writer.drain()
+        await asyncio.sleep(0.05)
+    assert b" 201 " in await asyncio.wait_for(reader.readline(), 5)
+    writer.close()
+    assert (await server.get(BASE + "stats/a"))[1]["sample_rate"] == 48_000
 
 
 async def test_a_started_stream_outlives_its_connections(server: Running) -> None:
