@@ -193,6 +193,24 @@ async def test_going_down_waits_no_longer_than_it_may(serve: Serve) -> None:
         assert 0.3 <= time.monotonic() - started < 1.5
 
 
+async def test_bytes_that_are_no_audio_do_not_keep_the_others_from_their_end(serve: Serve) -> None:
+    async with serve(drain_s=3.0) as server:
+        bad = [await server.connect(f"{BASE}{kind}/bad?encoding=container") for kind in ("voice", "audio")]
+        for ws in bad:
+            await ws.send_bytes(b"this is no audio at all")
+        good = await server.connect(BASE + "voice/good")
+        for chunk in chunks(TWO_UTTERANCES):
+            await good.send_bytes(chunk)
+        for ws in (*bad, good):
+            await ws.send_str('{"type":"ping"}')
+            await listen(ws, "pong")
+        hearing = asyncio.gather(*(read_to_the_end(ws) for ws in (*bad, good)))
+        await drain_app(server)
+        said = await hearing
+        assert [messages[-1]["type"] for messages in said] == ["closed"] * 3
+        assert [ws.close_code for ws in (*bad, good)] == [1012] * 3
+
+
 async def drain_app(server: Running) -> None:
     from aiohttp import web
 

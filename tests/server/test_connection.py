@@ -220,6 +220,23 @@ async def test_a_peer_that_vanishes_leaves_nothing(pump: Pump, client: aiohttp.C
     assert not [task for task in asyncio.all_tasks() if "test/s" in task.get_name()]
 
 
+async def test_a_station_that_fails_at_the_end_is_closed_all_the_same(
+    pump: Pump, client: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with client.ws_connect(pump.url) as ws:
+        await hear(ws)
+
+        def fail(_now: float) -> None:
+            raise RuntimeError("a bug")
+
+        monkeypatch.setattr(pump.stations[0], "finish", fail)
+        pump.connections[0].finish()
+        assert (await hear(ws))["code"] == "internal"
+        await ws.receive()
+        assert ws.close_code == 1011
+    await gone(pump)
+
+
 async def test_finish_closes_with_1012(pump: Pump, client: aiohttp.ClientSession) -> None:
     async with client.ws_connect(pump.url) as ws:
         await hear(ws)

@@ -152,6 +152,20 @@ async def test_what_is_no_container_is_said_and_survived(server: Running) -> Non
         assert {m["code"] for m in of(messages, "error")} <= {"invalid_field"}
 
 
+async def test_what_is_no_container_ends_as_anything_else(server: Running) -> None:
+    async with server.connect(PATH + "a?encoding=container") as ws:
+        await ws.send_bytes(b"this is no audio at all")
+        await ws.send_str('{"type":"close"}')
+        messages = await listen(ws)
+        assert [m["code"] for m in of(messages, "error")] == ["invalid_field"]
+        await ws.receive()
+        assert ws.close_code == 1000
+    async with server.connect(PATH + "b?encoding=container") as ws:
+        await ws.send_bytes(b"this is no audio at all")
+        assert (await server.post("/api/v1/stream/stop/b"))[0] == 200
+        assert (await listen(ws))[-1]["reason"] == "stopped"
+
+
 async def test_acknowledgements_come_while_audio_does(server: Running) -> None:
     async with server.connect(PATH + "a") as ws:
         started = time.monotonic()

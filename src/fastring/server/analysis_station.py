@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from fastring.errors import ProtocolError
 from fastring.events import AnalysisReady, Audio, Close, Closed, Control, Finalize, Ping, Pong, Reply
 from fastring.protocols.codec import Counters
-from fastring.server.decoding import close_decoder, slice_bytes
+from fastring.server.decoding import close_decoder, flush_decoder, slice_bytes
 from fastring.server.outbox import merged
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from fastring.events import Analysis, Command
+    from fastring.events import Analysis, Command, Failure
     from fastring.server.decoding import Decoder
     from fastring.server.metrics import Metrics
     from fastring.server.options import AudioOptions
@@ -206,7 +206,11 @@ class AnalysisStation:
 
     def finish(self, now: float, reason: str = "going away") -> None:
         """Send what is still unsent, then `Closed`."""
-        self._feed(self._decoder.flush(), now)
+        samples, failure = flush_decoder(self._decoder)
+        if samples is not None:
+            self._feed(samples, now)
+        if failure is not None:
+            self._post(failure)
         self._send(now)
         self.end(reason, self._stream.stats())
 
@@ -259,7 +263,7 @@ class AnalysisStation:
             next_s = self._due_s + self._interval_s
             self._due_s = next_s if now < next_s else now + self._interval_s
 
-    def _post(self, event: Analysis | Closed | Pong | Reply) -> None:
+    def _post(self, event: Analysis | Closed | Failure | Pong | Reply) -> None:
         if self._line is not None:
             self._line.post(event)
 

@@ -132,7 +132,11 @@ class Connection:
         """Ask the client to come back elsewhere, once what it sent is answered."""
         if not self._ending:
             self._end_code = _GOING_AWAY
-            self.station.finish(time.monotonic())
+            try:
+                self.station.finish(time.monotonic())
+            except Exception:  # one connection's fault must not keep the others from their end
+                log.exception("finishing failed", connection=self.name)
+                self.post(Failure("internal", "the server failed at the end; its log says why", fatal=True))
 
     def hang_up(self) -> None:
         """Close now, whatever is unanswered."""

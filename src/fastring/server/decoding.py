@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from fastring.audio.decode import ContainerDecoder
+from fastring.errors import FastringError
+from fastring.events import Failure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CONTAINER_SLICE_BYTES", "Decoder", "PlainDecoder", "close_decoder", "slice_bytes"]
+__all__ = ["CONTAINER_SLICE_BYTES", "Decoder", "PlainDecoder", "close_decoder", "flush_decoder", "slice_bytes"]
 
 CONTAINER_SLICE_BYTES = 1024
 """A third of a second of Opus at 24 kbit/s."""
@@ -48,6 +50,14 @@ class PlainDecoder:
     def flush(self) -> NDArray[Any]:
         """Nothing is ever left."""
         return np.zeros(0, self._dtype)
+
+
+def flush_decoder(decoder: Decoder) -> tuple[NDArray[Any] | None, Failure | None]:
+    """What is left at the end: samples, or what was wrong with the bytes. The end itself goes on either way."""
+    try:
+        return decoder.flush(), None
+    except FastringError as error:
+        return None, Failure("invalid_field", str(error))
 
 
 def close_decoder(decoder: Decoder) -> None:

@@ -25,7 +25,7 @@ from fastring.events import (
     SpeechEnded,
     SpeechStarted,
 )
-from fastring.server.decoding import close_decoder, slice_bytes
+from fastring.server.decoding import close_decoder, flush_decoder, slice_bytes
 from fastring.server.metrics import Revisions
 from fastring.server.progress import Progress
 
@@ -202,7 +202,11 @@ class VoiceStation:
     def _close(self, now: float, reason: str) -> None:
         if not self._closing:
             self._closing = True
-            self._take_samples(self._decoder.flush(), 0, now)
+            samples, failure = flush_decoder(self._decoder)
+            if samples is not None:
+                self._take_samples(samples, 0, now)
+            if failure is not None:
+                self._post(failure)
             self._session.receive_close(now, reason)
 
     # --- around the session ------------------------------------------------------------------------------------------
