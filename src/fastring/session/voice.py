@@ -30,13 +30,14 @@ import numpy as np
 
 from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
 from fastring.analysis.endpoint import Endpointer, SpeechEnd, SpeechStart
-from fastring.asr.transcriber import Capabilities, Job, Outcome, join_words
+from fastring.asr.transcriber import Capabilities, Job, Outcome
 from fastring.audio.ring import RingBuffer
 from fastring.errors import AudioFormatError, EngineFailedError
-from fastring.events import Closed, Event, Failure, Final, Latency, Partial, SpeechEnded, SpeechStarted, Status, Word
+from fastring.events import Closed, Event, Failure, Latency, SpeechEnded, SpeechStarted, Status, Word
 from fastring.session.inbox import Gap, Inbox, Order
 from fastring.session.jobs import RETRY_S, JobDesk, Request, is_dropped, is_refused
 from fastring.session.outbox import Outbox
+from fastring.session.reports import InputState, final_of, partial_of
 from fastring.session.state import State
 from fastring.session.utterance import SegmentLimits, Utterance, Want
 from fastring.session.window import AdaptiveWindow
@@ -316,6 +317,9 @@ class VoiceSession:
         starts = [start for u in self._utterances if (start := u.needed_from) is not None]
         return (self._written - min(starts)) / self._capacity if starts else 0.0
 
+    def _input(self) -> InputState:
+        return InputState(self._levels[-1] if self._levels else -120.0, self._buffer_usage(), self._counts["dropped"])
+
     def _stalled_at(self) -> float | None:
         if self._speaking is None or self._last_audio_s is None or self._inbox or not self._stall_s:
             return None
@@ -348,14 +352,14 @@ class VoiceSession:
         if want.kind == "final":
             self._whole_decoded(utterance, words, latency, now)
         elif words is not None and utterance.partial_decoded(want.start, words, want.end) and utterance.words:
-            self._outbox.say(utterance.number, self._partial(utterance, want.end, latency))
+            self._outbox.say(utterance.number, partial_of(utterance, want.end, latency, self._input()))
 
     def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
         hop = round(self._window.hop_seconds * SAMPLE_RATE)
         utterance.whole_decoded(words, self._quietest, min(self._position, self._written), hop, now)
         if utterance.state is State.DONE:
             self._utterances.remove(utterance)
-            self._outbox.say(utterance.number, _final(utterance, latency))
+            self._outbox.say(utterance.number, final_of(utterance, latency))
             self._outbox.say(utterance.number, SpeechEnded(0, utterance.number, utterance.end))
             self._outbox.end(utterance.number)
 
@@ -367,22 +371,6 @@ class VoiceSession:
         return min(max(frame * FRAME_SAMPLES + FRAME_SAMPLES // 2, start), end)
 
     # --- events ----------------------------------------------------------------------------------------------------
-
-    def _partial(self, utterance: Utterance, end: int, latency: Latency) -> Partial:
-        words = utterance.words
-        return Partial(
-            utterance=utterance.number,
-            text=join_words(words),
-            stable_text=join_words([word for word in words if word.stable]),
-            words=words,
-            confidence=_confidence(words),
-            start=utterance.onset,
-            end=end,
-            level_db=self._levels[-1] if self._levels else -120.0,
-            buffer_usage=self._buffer_usage(),
-            dropped=self._counts["dropped"],
-            latency=latency,
-        )
 
     def _say_nothing(self) -> None:
         """An utterance without audio, complete in itself: the answer to a finalize after silence."""
@@ -419,22 +407,3 @@ class VoiceSession:
         if self._busy_since is not None:
             self._busy_since = None
             self._outbox.tell(Status("recovered"))
-
-
-def _final(utterance: Utterance, latency: Latency) -> Final:
-    words = utterance.words
-    return Final(
-        seq=0,
-        utterance=utterance.number,
-        text=join_words(words),
-        words=words,
-        confidence=_confidence(words),
-        start=utterance.onset,
-        end=utterance.end,
-        latency=latency,
-        from_finalize=utterance.from_finalize,
-    )
-
-
-def _confidence(words: Sequence[Word]) -> float:
-    return sum(word.confidence for word in words) / len(words) if words else 0.0
