@@ -12,29 +12,27 @@
 //     reserved_ - capacity <= index < written_
 //
 // The writer, for a write that ends at index `end`:             A reader, for frames [begin, begin + n):
-//     W1  reserved_ = end            relaxed                        R1  w = written_          acquire; begin + n <= w
+//     W1  reserved_ = end            release                        R1  w = written_          acquire; begin + n <= w
 //     W2  fence                      release                        R2  copy out              relaxed accesses
 //     W3  copy in                    relaxed accesses               R3  fence                 acquire
-//     W4  written_ = end             release                        R4  r = reserved_         relaxed
+//     W4  written_ = end             release                        R4  r = reserved_         acquire
 //                                                                   R5  frames below r - capacity are lost, the rest
 //                                                                   are good
 //
-// 1. What is read was written. R1 reads from some W4, which synchronises with it, so the copies W3 of all frames below
-// w
-//    happen before R2. R2 reads those values or later ones.
+// 1. What is read was written. R1 reads from some W4, which synchronises with it, so the copies W3 of all frames
+//    below w happen before R2. R2 reads those values or later ones.
 // 2. What was overwritten is noticed. Suppose R2 reads a value that a later write stored in W3. That store follows the
 //    release fence W2, and the load precedes the acquire fence R3, so the fences synchronise, W1 happens before R4, and
 //    R4 sees that `end` or a later one. The frame read lay in the slot of a frame below `end`, a whole capacity earlier
 //    at least: its index is below r - capacity, and R5 throws it away. What R5 keeps is therefore whole, and from one
 //    write.
+//    (W1 and R4 need no order of their own for this. They are release and acquire so that who sees room made also sees
+//    the floor that an earlier reset() set, and does not count as lost what was thrown away.)
 // 3. There is no data race. All shared state is atomic, and the samples are only touched by the copies of
-// ring_copy.hpp,
-//    which are relaxed atomic words (or their equal in assembly: see there).
+//    ring_copy.hpp, which are relaxed atomic words (or their equal in assembly: see there).
 // 4. Nobody waits. The writer never looks at how far a copy of a reader has come. It loads the readers' cursors once
-// per
-//    write for its statistics, and for the reject policy; it never stores to them. A reader that was overtaken keeps
-//    what is left of its range and returns; it does not try again.
-//
+//    per write for its statistics, and for the reject policy; it never stores to them. A reader that was overtaken
+//    keeps what is left of its range and returns; it does not try again.
 // 5. Writing in place. reserve() is W1 and W2, the caller's stores are W3, publish() is W4, so 1. and 4. hold as they
 //    stand. `reserved_` never goes back: what a reservation made room over may have been overwritten, and stays lost
 //    even if less is published. The caller's stores are plain, and where a reader meets them ISO C++ speaks of a race,
@@ -43,6 +41,9 @@
 //    of what it loads there. On a drop-oldest ring (and by read_at) a slot may be copied while it is filled; those
 //    frames are thrown away by 2., since W2 keeps the stores behind W1 for the compiler and for the machine. Who wants
 //    the letter of ISO C++ as well fills the view with relaxed atomic stores, or calls write().
+//
+// csrc/tests/test_ring_interleavings.cpp runs this very code on a model of memory that shows each load every value the
+// standard allows, and finds the loss of each of these orderings.
 //
 // On x86 all of this is plain loads and stores. The samples of one write may be read before all of W3 is done only by a
 // reader that ignores R1, and there is none. The reject policy needs no R5 (nothing unread is overwritten), which is
@@ -158,7 +159,8 @@ class RingBuffer {
 
   [[nodiscard]] SampleIndex write_index() const noexcept { return written_.load(std::memory_order_acquire); }
   [[nodiscard]] SampleIndex oldest_index() const noexcept {
-    return std::max(reserved_.load(std::memory_order_relaxed) - capacity_, floor_.load(std::memory_order_relaxed));
+    const SampleIndex made_room = reserved_.load(std::memory_order_acquire);  // before the floor: see 2.
+    return std::max(made_room - capacity_, floor_.load(std::memory_order_relaxed));
   }
 
   [[nodiscard]] std::int64_t capacity_frames() const noexcept { return capacity_; }
@@ -174,10 +176,10 @@ class RingBuffer {
   // Where one reader is. Only its RingReader stores to it; the writer and stats() load. Never freed before the ring, so
   // the list can be walked without a lock; taken again by the next RingReader when it is free.
   struct alignas(64) Cursor {
-    std::atomic<SampleIndex> next{0};
-    std::atomic<bool> registered{false};  // counts for `used`, the reject policy and `dropped`
-    std::atomic<std::int64_t> read{0};
-    std::atomic<std::int64_t> dropped{0};
+    detail::Atomic<SampleIndex> next{0};
+    detail::Atomic<bool> registered{false};  // counts for `used`, the reject policy and `dropped`
+    detail::Atomic<std::int64_t> read{0};
+    detail::Atomic<std::int64_t> dropped{0};
     bool taken = false;  // under cursors_mutex_
     std::unique_ptr<Cursor> sibling;
   };
@@ -222,19 +224,19 @@ class RingBuffer {
   std::unique_ptr<std::uint64_t[], WordsDelete> words_;
 
   // The writer's line.
-  alignas(64) std::atomic<SampleIndex> reserved_;
-  std::atomic<SampleIndex> written_;
-  std::atomic<SampleIndex> floor_;  // frames below were reset away
-  std::int64_t reservation_ = 0;    // frames reserved and not published; the writer's alone
-  std::atomic<std::int64_t> overflows_{0};
-  std::atomic<std::int64_t> high_water_{0};
-  std::atomic<bool> closed_{false};
-  std::atomic<Cursor*> cursors_{nullptr};  // newest first; a node once linked stays
+  alignas(64) detail::Atomic<SampleIndex> reserved_;
+  detail::Atomic<SampleIndex> written_;
+  detail::Atomic<SampleIndex> floor_;  // frames below were reset away
+  std::int64_t reservation_ = 0;       // frames reserved and not published; the writer's alone
+  detail::Atomic<std::int64_t> overflows_{0};
+  detail::Atomic<std::int64_t> high_water_{0};
+  detail::Atomic<bool> closed_{false};
+  detail::Atomic<Cursor*> cursors_{nullptr};  // newest first; a node once linked stays
 
   // Cold: what reset() has to take off the totals, and the list's owner.
-  alignas(64) std::atomic<SampleIndex> base_written_;
-  std::atomic<std::int64_t> base_read_{0};
-  std::atomic<std::int64_t> base_dropped_{0};
+  alignas(64) detail::Atomic<SampleIndex> base_written_;
+  detail::Atomic<std::int64_t> base_read_{0};
+  detail::Atomic<std::int64_t> base_dropped_{0};
   std::mutex cursors_mutex_;
   std::unique_ptr<Cursor> first_cursor_;
 };
@@ -318,7 +320,7 @@ inline WriteStatus RingBuffer::make_room(std::int64_t frames, SampleIndex& lowes
       overflows_.store(overflows_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
       if (overflow_ == OverflowPolicy::kReject) return WriteStatus::kFull;
     }
-    reserved_.store(end, std::memory_order_relaxed);
+    reserved_.store(end, std::memory_order_release);
   }
   detail::release_fence();
   return WriteStatus::kOk;
@@ -390,9 +392,10 @@ inline void RingBuffer::convert_frames_out(SampleIndex start, void* out, std::in
 
 inline std::int64_t RingBuffer::pending_loss(const Cursor& cursor) const noexcept {
   if (!cursor.registered.load(std::memory_order_relaxed)) return 0;
+  const SampleIndex made_room = reserved_.load(std::memory_order_acquire);
   const SampleIndex from =
       std::max(cursor.next.load(std::memory_order_relaxed), floor_.load(std::memory_order_relaxed));
-  return std::max<std::int64_t>(0, reserved_.load(std::memory_order_relaxed) - capacity_ - from);
+  return std::max<std::int64_t>(0, made_room - capacity_ - from);
 }
 
 inline void RingBuffer::reset() noexcept {

@@ -29,13 +29,23 @@
 #define FASTRING_SANITIZED 1
 #endif
 #endif
-#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(FASTRING_SANITIZED)
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__)) && !defined(FASTRING_SANITIZED) && \
+    !defined(FASTRING_ATOMIC_HEADER)
 #define FASTRING_VECTOR_COPY 1
+#endif
+
+#if defined(FASTRING_ATOMIC_HEADER)
+#include FASTRING_ATOMIC_HEADER  // tests: Atomic, fences and words of a model of memory
 #endif
 
 namespace fastring::detail {
 
 inline constexpr std::size_t kWordBytes = sizeof(std::uint64_t);
+
+#if !defined(FASTRING_ATOMIC_HEADER)
+
+template <class T>
+using Atomic = std::atomic<T>;
 
 // ThreadSanitizer does not model fences and GCC warns of that. It need not: no access that a fence orders is a plain
 // one.
@@ -51,6 +61,24 @@ inline void release_fence() noexcept {
 }
 #if defined(__GNUC__) && !defined(__clang__) && defined(__SANITIZE_THREAD__)
 #pragma GCC diagnostic pop
+#endif
+
+inline std::uint64_t load_word(const std::uint64_t* word) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+  return __atomic_load_n(word, __ATOMIC_RELAXED);
+#else
+  return std::atomic_ref<std::uint64_t>(*const_cast<std::uint64_t*>(word)).load(std::memory_order_relaxed);
+#endif
+}
+
+inline void store_word(std::uint64_t* word, std::uint64_t value) noexcept {
+#if defined(__GNUC__) || defined(__clang__)
+  __atomic_store_n(word, value, __ATOMIC_RELAXED);
+#else
+  std::atomic_ref<std::uint64_t>(*word).store(value, std::memory_order_relaxed);
+#endif
+}
+
 #endif
 
 #if defined(FASTRING_VECTOR_COPY)
@@ -108,22 +136,6 @@ inline void copy_in(std::uint64_t* words, std::size_t offset, const void* from, 
 }
 
 #else
-
-inline std::uint64_t load_word(const std::uint64_t* word) noexcept {
-#if defined(__GNUC__) || defined(__clang__)
-  return __atomic_load_n(word, __ATOMIC_RELAXED);
-#else
-  return std::atomic_ref<std::uint64_t>(*const_cast<std::uint64_t*>(word)).load(std::memory_order_relaxed);
-#endif
-}
-
-inline void store_word(std::uint64_t* word, std::uint64_t value) noexcept {
-#if defined(__GNUC__) || defined(__clang__)
-  __atomic_store_n(word, value, __ATOMIC_RELAXED);
-#else
-  std::atomic_ref<std::uint64_t>(*word).store(value, std::memory_order_relaxed);
-#endif
-}
 
 inline void copy_out(void* to, const std::uint64_t* words, std::size_t offset, std::size_t bytes) noexcept {
   auto* out = static_cast<unsigned char*>(to);

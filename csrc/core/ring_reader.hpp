@@ -80,7 +80,7 @@ class RingReader {
   [[nodiscard]] RingView peek(std::int64_t frames) noexcept;
 
   // Moves on by `frames` frames, at most what is available; returns how many of them had been overwritten by now, which
-  // are counted as dropped. So 0 means that a view of them was good throughout.
+  // are counted as dropped (unless reset() threw them away). So 0 means that a view of them was good throughout.
   std::int64_t commit(std::int64_t frames) noexcept;
 
   // A reader that is not registered holds up no writer and counts for no statistics. Registering again begins at the
@@ -115,13 +115,13 @@ class RingReader {
   [[nodiscard]] SampleIndex next() const noexcept { return cursor_->next.load(std::memory_order_relaxed); }
   // Release: our copies of what lies below are done (see RingBuffer::slowest).
   void move_to(SampleIndex next) noexcept { cursor_->next.store(next, std::memory_order_release); }
-  static void add(std::atomic<std::int64_t>& count, std::int64_t frames) noexcept {
+  static void add(detail::Atomic<std::int64_t>& count, std::int64_t frames) noexcept {
     count.store(count.load(std::memory_order_relaxed) + frames, std::memory_order_relaxed);  // one thread adds
   }
   void catch_up() noexcept;
   template <class Copy>
   ReadResult read_by(Copy copy, void* out, std::int64_t frames, SampleType as) noexcept;
-  std::int64_t lose(SampleIndex from, SampleIndex to) noexcept;
+  void lose(SampleIndex from, SampleIndex to) noexcept;
   void count_read(std::int64_t frames) noexcept {
     add(read_, frames);
     add(cursor_->read, frames);
@@ -129,17 +129,17 @@ class RingReader {
 
   RingBuffer& ring_;
   RingBuffer::Cursor* cursor_;
-  std::atomic<std::int64_t> read_{0};
-  std::atomic<std::int64_t> dropped_{0};
+  detail::Atomic<std::int64_t> read_{0};
+  detail::Atomic<std::int64_t> dropped_{0};
   std::size_t lost_begin_ = 0;
   std::size_t lost_count_ = 0;
   std::array<LostRange, kMaxLostRanges> lost_{};
 };
 
-// Counts [from, to) as lost, less what reset() threw away; returns how many that were.
-inline std::int64_t RingReader::lose(SampleIndex from, SampleIndex to) noexcept {
+// Counts [from, to) as lost, less what reset() threw away.
+inline void RingReader::lose(SampleIndex from, SampleIndex to) noexcept {
   from = std::max(from, ring_.floor_.load(std::memory_order_relaxed));
-  if (from >= to) return 0;
+  if (from >= to) return;
   const std::int64_t frames = to - from;
   add(dropped_, frames);
   add(cursor_->dropped, frames);
@@ -147,7 +147,7 @@ inline std::int64_t RingReader::lose(SampleIndex from, SampleIndex to) noexcept 
     LostRange& last = lost_[(lost_begin_ + lost_count_ - 1) % kMaxLostRanges];
     if (last.start + last.frames == from) {
       last.frames += frames;
-      return frames;
+      return;
     }
   }
   if (lost_count_ == kMaxLostRanges) {
@@ -155,7 +155,6 @@ inline std::int64_t RingReader::lose(SampleIndex from, SampleIndex to) noexcept 
     --lost_count_;
   }
   lost_[(lost_begin_ + lost_count_++) % kMaxLostRanges] = {from, frames};
-  return frames;
 }
 
 inline void RingReader::catch_up() noexcept {
@@ -175,7 +174,7 @@ ReadResult RingReader::read_by(Copy copy, void* out, std::int64_t frames, Sample
   if (count <= 0) return {begin, 0};
   (ring_.*copy)(begin, out, count);
   detail::acquire_fence();
-  const SampleIndex oldest = ring_.reserved_.load(std::memory_order_relaxed) - ring_.capacity_;
+  const SampleIndex oldest = ring_.reserved_.load(std::memory_order_acquire) - ring_.capacity_;
   SampleIndex good = begin;
   if (oldest > begin) {  // the writer overtook this copy: keep what is whole
     good = std::min(oldest, begin + count);
@@ -204,10 +203,11 @@ inline RingView RingReader::peek(std::int64_t frames) noexcept {
 inline std::int64_t RingReader::commit(std::int64_t frames) noexcept {
   detail::acquire_fence();  // after the caller's look at the view
   const SampleIndex begin = next();
-  const SampleIndex oldest = ring_.reserved_.load(std::memory_order_relaxed) - ring_.capacity_;
+  const SampleIndex oldest = ring_.reserved_.load(std::memory_order_acquire) - ring_.capacity_;
   const SampleIndex end =
       begin + std::clamp<std::int64_t>(frames, 0, std::max<std::int64_t>(0, ring_.write_index() - begin));
-  const std::int64_t lost = oldest > begin ? lose(begin, std::min(oldest, end)) : 0;
+  const std::int64_t lost = std::max<std::int64_t>(0, std::min(oldest, end) - begin);
+  lose(begin, begin + lost);
   move_to(end);
   count_read(end - begin - lost);
   return lost;

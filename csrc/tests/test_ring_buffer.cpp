@@ -314,6 +314,18 @@ TEST("peek shows the ring itself, commit tells what was overwritten") {
   CHECK(reader.available() == 0 && reader.position() == 18);
 }
 
+TEST("commit tells of overwriting behind a reset too, which counts nothing as dropped") {
+  RingBuffer ring(mono(5));
+  RingReader reader(ring);
+  write_next(ring, 4);
+  CHECK(reader.peek(4).frames == 4);
+  write_next(ring, 1);
+  ring.reset();
+  write_next(ring, 3);  // overwrites 0, 1 and 2 of the view
+  CHECK(reader.commit(4) == 3);
+  CHECK(reader.dropped_frames() == 0 && reader.available() == 3 && reader.position() == 5);
+}
+
 TEST("an int16 ring is read as float32 and back, across wrap and blocks, for any channels") {
   for (const int channels : {1, 2, 5, 32}) {
     RingBuffer narrow({700, channels, SampleType::kInt16, OverflowPolicy::kDropOldest, 3});
