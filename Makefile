@@ -71,6 +71,17 @@ arm64-test: dev ## the C++ tests compiled for arm64, in an emulator (NEON)
 	  { echo "needs: apt-get install g++-aarch64-linux-gnu qemu-user-static"; exit 1; }
 	@$(call PRESET_RUN,arm64,)
 
+FUZZ_SECONDS = $(or $(SECONDS),60)
+FUZZ_CXX ?= $(firstword $(shell command -v clang++ || ls /usr/bin/clang++-[0-9]* 2>/dev/null | sort -V -r))
+fuzz: dev ## fuzz every target for SECONDS=60 each, under address and undefined sanitizers (needs Clang)
+	@test -n "$(FUZZ_CXX)" || { echo "make fuzz needs Clang with libFuzzer: apt-get install clang-16 libclang-rt-16-dev"; exit 1; }
+	@cmake --preset fuzz -DCMAKE_CXX_COMPILER=$(FUZZ_CXX) >/dev/null && cmake --build --preset fuzz
+	@for target in build/fuzz/fuzz_*; do \
+	  name=$${target##*/fuzz_}; corpus=build/fuzz/corpus/$$name; mkdir -p $$corpus; echo "$$name:"; \
+	  $$target -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 -artifact_prefix=build/fuzz/ \
+	    $$corpus csrc/fuzz/corpus/$$name || exit 1; \
+	done
+
 bench-gate: dev ## the user's own limits and our ratios; fails when one is missed
 	@pytest benchmarks --benchmark-enable --benchmark-columns=min,median,max -q
 
@@ -95,4 +106,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: help dev demo test check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
+.PHONY: fuzz help dev demo test check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
