@@ -162,3 +162,9 @@ def test_two_threads_in_one_role_are_told() -> None:
         thread.join()
     assert busy.is_set()
     assert ring.write_index == sum(wrote)  # a refused write wrote nothing
+
+
+@pytest.mark.parametrize("n", [1.5, "5", None])
+async def test_a_count_that_is_no_number_is_refused_at_once(n: Any) -> None:
+    with pytest.raises(TypeError):
+        RingBuffer(100).chunks(n)

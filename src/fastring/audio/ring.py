@@ -24,6 +24,7 @@ moment get a `BusyError`. Everything else may be asked from any thread.
 from __future__ import annotations
 
 import contextlib
+import operator
 import threading
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -256,6 +257,7 @@ def _resolve(future: asyncio.Future[None]) -> None:
 def _chunks(
     ring: RingBuffer, reader: RingBuffer | RingReader, n: int, dtype: SampleDtype | None
 ) -> AsyncIterator[NDArray[Any]]:
+    n = operator.index(n)
     if not 1 <= n <= ring.capacity:
         raise ValueError(f"n must be 1 to the capacity of {ring.capacity} frames, not {n}")
 
