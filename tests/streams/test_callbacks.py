@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections import deque
 from typing import Any
@@ -171,3 +172,28 @@ async def test_a_completion_need_not_be_awaited() -> None:
 def test_what_cannot_be_called_is_refused() -> None:
     with pytest.raises(TypeError, match="callable"):
         callback_runner("test", 3, lambda: None)  # type: ignore[arg-type]
+
+
+def test_a_plain_callback_that_exits_is_counted_and_goes_on() -> None:
+    def callback(value: int) -> None:
+        if value == 1:
+            raise SystemExit(1)
+
+    source = Source(callback)
+    source.runner.start(None)
+    source.put(0, 1, 2)
+    stop_runners([source.runner], 5)
+    assert (source.runner.delivered, source.runner.errors, source.runner.running) == (2, 1, False)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="a task cannot tell who cancels it")
+async def test_what_an_async_callback_awaits_may_be_cancelled() -> None:
+    async def callback(value: int) -> None:
+        if value == 1:
+            raise asyncio.CancelledError
+
+    source = Source(callback)
+    source.runner.start(asyncio.get_running_loop())
+    source.put(0, 1, 2)
+    await stop_runners([source.runner], 5)
+    assert (source.runner.delivered, source.runner.errors, source.runner.running) == (2, 1, False)

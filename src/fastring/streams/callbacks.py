@@ -146,7 +146,7 @@ class CallbackRunner:
                 self._ended.set()
             return self._ended.is_set()
 
-    def _count(self, error: Exception) -> None:
+    def _count(self, error: BaseException) -> None:
         self.errors += 1
         self.last_error = f"{type(error).__name__}: {error}"
         if (
@@ -189,7 +189,7 @@ class _ThreadRunner(CallbackRunner):
             answer = self._callback(*arguments)
             if inspect.isawaitable(answer):  # a lambda around an async function, for example
                 self._run_awaitable(answer)
-        except Exception as error:
+        except BaseException as error:  # sys.exit() as well: on a thread that is not the main one, nobody would hear it
             self._count(error)
         else:
             self.delivered += 1
@@ -272,6 +272,10 @@ class _TaskRunner(CallbackRunner):
     async def _call(self, arguments: tuple[Any, ...]) -> None:
         try:
             await self._callback(*arguments)
+        except asyncio.CancelledError as error:
+            if self._given_up or _being_cancelled():
+                raise
+            self._count(error)  # of something that the callback awaited, not of this task
         except Exception as error:
             self._count(error)
         else:
@@ -329,6 +333,12 @@ def _wait_for(runners: Iterable[CallbackRunner], deadline: float) -> None:
         if not runner.join(deadline - time.monotonic()) and runner.stopping:
             logger.warning("stream callback %s did not end in time; what is left is not delivered", runner.name)
             runner.give_up()
+
+
+def _being_cancelled() -> bool:
+    """Whether somebody cancels the current task; Python 3.10 cannot tell, and then that is taken to be so."""
+    task = asyncio.current_task()
+    return task is None or not hasattr(task, "cancelling") or task.cancelling() > 0
 
 
 async def _outcome(answer: Awaitable[object]) -> None:
