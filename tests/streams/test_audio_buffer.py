@@ -64,6 +64,14 @@ def test_clear_is_not_a_loss() -> None:
     assert buffer
 
 
+@pytest.mark.parametrize("frames", [11, 16, 35])
+def test_clear_leaves_nothing_after_an_overflow(frames: int) -> None:
+    buffer = AudioBuffer(10)
+    buffer.write(np.ones(frames, np.float32))
+    buffer.clear()
+    assert (len(buffer), buffer.dropped, buffer.ring.position) == (0, frames - 10, frames)
+
+
 def test_close_keeps_what_is_held() -> None:
     buffer = AudioBuffer(10)
     buffer.write(np.ones(7, np.float32))

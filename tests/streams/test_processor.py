@@ -31,6 +31,24 @@ async def test_bytes_in_analysis_out() -> None:
     assert processor.list_streams() == []
 
 
+async def test_a_chunk_longer_than_the_ring_does_not_fill_it_for_good() -> None:
+    processor = StreamingAudioProcessor()
+    await processor.start_stream("mic")
+    for seconds in (30.0, 0.1):
+        await processor.process_audio("mic", tone(seconds, 440.0))
+    buffer = processor.get_stats("mic")["buffer"]
+    assert (buffer["used_samples"], buffer["overflows"]) == (0, 1)
+    assert buffer["read"] + buffer["dropped"] == buffer["written"]
+
+
+@pytest.mark.parametrize("arguments", [{"sample_rate": 0}, {"channels": 0}, {"encoding": ""}])
+async def test_nought_is_no_default(arguments: dict[str, object]) -> None:
+    processor = StreamingAudioProcessor()
+    with pytest.raises(ValueError, match=r"0|''"):
+        await processor.start_stream("mic", **arguments)  # type: ignore[arg-type]
+    assert processor.list_streams() == []
+
+
 async def test_several_streams_at_once_each_hear_their_own() -> None:
     processor = StreamingAudioProcessor(sample_rate=16000)
     pitches = {"low": 110.0, "middle": 330.0, "high": 880.0}

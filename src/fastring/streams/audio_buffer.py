@@ -98,6 +98,7 @@ class AudioBuffer:
 
     def clear(self) -> None:
         """Forget what waits to be read; it does not count as dropped."""
+        self._ring.read(0)  # comes upon what was overwritten, which `commit` would count against what waits
         self._ring.commit(self.available)
 
     def close(self) -> None:

@@ -84,6 +84,7 @@ class _Stream:
         except AudioFormatError:
             self.malformed += 1
             raise
+        self.ring.read(0)  # comes upon what a chunk longer than the ring overwrote
         self.ring.commit(self.ring.available)
         before = time.perf_counter()
         result = self.analyzer.analyze(samples, (self.ring.write_index - frames) / self.sample_rate)
@@ -170,7 +171,10 @@ class StreamingAudioProcessor:
             raise StreamExistsError(f"there is a stream {stream_id!r} already")
         rate, count, default_encoding = self._defaults
         self._streams[stream_id] = _Stream(
-            stream_id, sample_rate or rate, channels or count, check_encoding(encoding or default_encoding)
+            stream_id,
+            rate if sample_rate is None else sample_rate,
+            count if channels is None else channels,
+            default_encoding if encoding is None else check_encoding(encoding),
         )
         if callback is not None:
             self.register_callback(stream_id, callback)
