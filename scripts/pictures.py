@@ -1,4 +1,4 @@
-"""Draws the pictures of the docs from the bundled recordings: what `analyze --plot` and `demo` show."""
+"""Draws the pictures of the docs from the bundled recordings: `analyze --plot`, `demo`, and those of the topics."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
+from topic_pictures import draw_topics
 
 from fastring.cli.demo import DEFAULT_RECORDINGS, Script, perform, script_of
 from fastring.cli.live_state import LiveState
@@ -63,3 +64,4 @@ if __name__ == "__main__":
     PICTURES.mkdir(parents=True, exist_ok=True)
     draw_analysis()
     draw_demo()
+    draw_topics([])
