@@ -39,3 +39,20 @@ def test_missing_terminal_packages_are_told() -> None:
     assert result.returncode == 1
     assert 'pip install "fastring[files]"' in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_ctrl_c_while_modules_load_is_no_traceback() -> None:
+    code = """
+import sys
+
+class Interrupted:
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupted())
+from fastring.cli import main
+main()
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (130, "")

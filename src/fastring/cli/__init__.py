@@ -19,4 +19,6 @@ def main() -> None:
         if (error.name or "").partition(".")[0] not in {"typer", "rich", "pydantic", "click"}:
             raise
         sys.exit(f'fastring\'s commands need {error.name}: pip install "fastring[files]"')
+    except KeyboardInterrupt:  # while the modules load; later on the commands see to it
+        sys.exit(130)
     app(prog_name="fastring")
