@@ -152,6 +152,17 @@ async def test_what_is_no_container_is_said_and_survived(server: Running) -> Non
         assert {m["code"] for m in of(messages, "error")} <= {"invalid_field"}
 
 
+async def test_stats_tell_what_came_in_and_what_did_not(server: Running) -> None:
+    async with server.connect(PATH + "a?framing=seq32") as ws:
+        for number in (0, 1, 5):
+            await ws.send_bytes(struct.pack("<I", number) + silence(0.1))
+        await ws.send_bytes(b"odd")
+        await ws.send_str('{"type":"close"}')
+        stats = (await listen(ws))[-1]["stats"]
+    assert (stats["messages"], stats["malformed"], stats["seq_gaps"]) == (5, 1, 3)
+    assert stats["bytes"] == 3 * 3204 + 3 + 16
+
+
 async def test_what_is_no_container_ends_as_anything_else(server: Running) -> None:
     async with server.connect(PATH + "a?encoding=container") as ws:
         await ws.send_bytes(b"this is no audio at all")

@@ -53,6 +53,7 @@ def open_voice(services: Services, stream_id: str, query: Query, owner: str) -> 
     name = services.session_name(stream_id)
     settings = services.settings
     endpoint = settings.endpoint
+    codec = _codec(services, stream_id, audio, SESSION_RATE)
     station = VoiceStation(
         stream_id,
         session=services.voice_session(name, language=language, interim=interim),
@@ -74,11 +75,12 @@ def open_voice(services: Services, stream_id: str, query: Query, owner: str) -> 
         ),
         input_rate=audio.sample_rate,
         frame_bytes=audio.frame_bytes,
+        counters=codec.counters,
         reach_samples=(endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SESSION_RATE // 1000,
         on_gone=services.registry.remove,
     )
     _add(services, station)
-    return Opening(_codec(services, stream_id, audio, SESSION_RATE), station)
+    return Opening(codec, station)
 
 
 def open_audio(services: Services, stream_id: str, query: Query, _owner: str) -> Opening:

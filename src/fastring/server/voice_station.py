@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from fastring.asr.pool import TranscriberPool
     from fastring.asr.transcriber import Job
     from fastring.events import Command, Event, VoiceReady
+    from fastring.protocols.codec import Counters
     from fastring.server.decoding import Decoder
     from fastring.server.metrics import Metrics
     from fastring.server.station import Line
@@ -61,6 +62,7 @@ class VoiceStation:
         ready: the first event.
         input_rate: samples per second and channel that the client sends, which acknowledgements count in.
         frame_bytes: bytes of one such sample of all channels; 0 for containers, then decoded samples are counted.
+        counters: the codec's.
         reach_samples: how far back speech that starts now may reach; see `Progress`.
         on_gone: called once when the connection is gone.
     """
@@ -79,6 +81,7 @@ class VoiceStation:
         ready: VoiceReady,
         input_rate: int,
         frame_bytes: int,
+        counters: Counters,
         reach_samples: int = 0,
         on_gone: Callable[[VoiceStation], object] = lambda _station: None,
     ) -> None:
@@ -92,6 +95,7 @@ class VoiceStation:
         self._ready = ready
         self._input_rate = input_rate
         self._frame_bytes = frame_bytes
+        self._counters = counters
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
@@ -166,7 +170,12 @@ class VoiceStation:
 
     def stats(self) -> dict[str, Any]:
         """The stats object of the native protocol."""
-        return {**self.summary(), **asdict(self._session.stats()), "received": self._progress.received}
+        return {
+            **self.summary(),
+            **asdict(self._counters),
+            **asdict(self._session.stats()),
+            "received": self._progress.received,
+        }
 
     def summary(self) -> dict[str, Any]:
         """What a list of streams shows."""
