@@ -27,7 +27,7 @@ class Analyzer(_native.Analyzer):
     second one gets `BusyError`. The GIL is released for chunks of 256 samples and more (below, it would cost more than
     it brings).
 
-    What is measured, and by whose method:
+    What is measured, and by whose method (docs/topics in the repository has the formulas, latencies and weaknesses):
 
     - onsets: rise in 24 bands per octave, relative to the loudest spectrum of the last seconds, against the
       maximum-filtered spectrum 2 hops ago (SuperFlux: Böck & Widmer, DAFx 2013), picked causally against the mean of
