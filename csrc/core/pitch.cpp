@@ -25,6 +25,8 @@ constexpr int kRefineSteps = 24;
 constexpr float kRefineMinLag = 16.0f;
 // Periods this far outside the range are candidates too, so that its ends are inside.
 constexpr double kRangeMargin = 1.06;
+// A pitch this little outside counts as the end of the range: a sixth of a semitone.
+constexpr float kRangeTolerance = 1.01f;
 
 struct Peak {
   float position;
@@ -138,6 +140,8 @@ PitchTracker::PitchTracker(double sample_rate, int window_samples, int hop_sampl
       hop_samples_(hop_samples),
       min_lag_(std::max(2, static_cast<int>(std::floor(sample_rate / (kRangeMargin * s.pitch_max_hz))))),
       max_lag_(static_cast<int>(std::ceil(sample_rate * kRangeMargin / s.pitch_min_hz))),
+      min_hz_(static_cast<float>(s.pitch_min_hz)),
+      max_hz_(static_cast<float>(s.pitch_max_hz)),
       lowest_octave_(static_cast<float>(std::log2(sample_rate / max_lag_))),
       lag_frames_(s.pitch_lag_frames),
       silence_(static_cast<float>(s.pitch_silence)),
@@ -231,7 +235,9 @@ PitchFrame PitchTracker::settle(const Frame& frame, int choice, const float* win
   const auto rate = static_cast<float>(sample_rate_);
   out.candidate_hz =
       rate / refine(similarity, rate / candidate.f0_hz, kRefineShare * static_cast<float>(window_samples_));
-  if (choice != 0) out.f0_hz = out.candidate_hz;
+  // Candidates reach past the range so that its ends are inside; what settles out there is not voiced.
+  const bool inside = out.candidate_hz >= min_hz_ / kRangeTolerance && out.candidate_hz <= max_hz_ * kRangeTolerance;
+  if (choice != 0 && inside) out.f0_hz = std::clamp(out.candidate_hz, min_hz_, max_hz_);
   return out;
 }
 

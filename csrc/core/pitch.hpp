@@ -14,7 +14,7 @@ namespace fastring {
 
 struct PitchFrame {
   SampleIndex centre_index = 0;  // middle of the analysis window
-  float f0_hz = 0.0f;            // 0 when unvoiced
+  float f0_hz = 0.0f;            // pitch_min_hz..pitch_max_hz, 0 when unvoiced
   float candidate_hz = 0.0f;     // best guess whether voiced or not, 0 when there is none
   float confidence = 0.0f;       // periodicity of that guess, 0..1: 1 is perfectly periodic
 };
@@ -65,6 +65,8 @@ class PitchTracker {
   int hop_samples_;
   int min_lag_;
   int max_lag_;
+  float min_hz_;
+  float max_hz_;
   float lowest_octave_;
   int lag_frames_;
   float silence_;

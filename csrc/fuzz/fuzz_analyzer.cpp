@@ -40,7 +40,8 @@ void check_reports(const AnalyzerRecorder& reports, double sample_rate) {
   }
   for (const auto& frame : reports.pitches) {
     FUZZ_CHECK(finite(frame.f0_hz, frame.candidate_hz, frame.confidence));
-    FUZZ_CHECK(frame.f0_hz >= 0.0f && frame.f0_hz <= sample_rate / 2 && frame.candidate_hz <= sample_rate / 2);
+    FUZZ_CHECK(frame.f0_hz == 0.0f || (frame.f0_hz >= 50.0f && frame.f0_hz <= 2000.0f));
+    FUZZ_CHECK(frame.candidate_hz >= 0.0f && frame.candidate_hz <= sample_rate / 2);
     FUZZ_CHECK(frame.confidence >= 0.0f && frame.confidence <= 1.0f);
   }
   for (const auto& estimate : reports.tempos) {

@@ -376,3 +376,14 @@ def test_one_bad_chunk_moves_no_stream() -> None:
     with pytest.raises(ValueError, match="2 analyzers and 1 chunks"):
         analyze_many(analyzers, [noise(10)])
     assert [a.samples_pushed for a in analyzers] == [0, 0]
+
+
+@pytest.mark.parametrize("hz", [30.0, 45.0, 49.0, 50.0, 60.0, 1900.0, 2000.0, 2050.0, 2150.0, 3000.0])
+@pytest.mark.parametrize("rate", [11025, 16000, 44100])
+def test_pitch_stays_in_the_range_it_promises(rate: int, hz: float) -> None:
+    tone = (0.5 * np.sin(2 * np.pi * hz * np.arange(rate) / rate)).astype(np.float32)
+    heard = fastring.analyze(tone, rate).pitch
+    voiced = heard[heard > 0]
+    assert ((voiced >= 50) & (voiced <= 2000)).all()
+    if 60 <= hz <= 1900:
+        assert np.median(voiced) == pytest.approx(hz, rel=0.01)
