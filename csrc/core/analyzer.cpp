@@ -20,6 +20,12 @@ constexpr double kMinAnalysisRate_hz = 16000.0;
 constexpr double kMinPitchRate_hz = 8000.0;
 constexpr int kStageDelay = 16;  // input samples, of one halving
 
+float power(const float* x, int n) {
+  float sum = 0.0f;
+  for (int i = 0; i < n; ++i) sum += x[i] * x[i];
+  return sum / static_cast<float>(n);
+}
+
 int to_samples(double ms, double rate) {
   return std::max(1, static_cast<int>(std::lround(ms * rate / 1000.0)));
 }
@@ -47,6 +53,8 @@ Analyzer::Analyzer(double sample_rate, int channels, const AnalyzerSettings& s)
   const double pitch_rate = sample_rate / (1 << pitch_shift);
   const int pitch_hop = pitch_every_ * block_ >> pitch_shift;
   const int pitch_window = to_samples(s.pitch_window_ms, pitch_rate);
+  settling_hops_ = onset_reach_hops(s, hop_ms);
+  settling_ = settling_hops_;
   onset_offset_ = static_cast<int>(std::lround(s.onset_offset_ms * sample_rate / 1000.0));
   pitch_start_ = pitch_window << pitch_shift;
   pitch_latency_ = kStageDelay * ((1 << pitch_shift) - 1) + s.pitch_lag_frames * pitch_every_ * block_ +
@@ -80,6 +88,8 @@ void Analyzer::reset() {
   spectrum_->reset();
   novelty_->reset();
   picker_->reset();
+  start_ = {};
+  settling_ = settling_hops_;
   pitch_->reset();
   tempo_->reset();
   mono_.clear();
@@ -242,12 +252,19 @@ void Analyzer::process_onset(const float* end, AnalyzerSink& sink, float* scratc
   const float novelty = novelty_->process(end - novelty_->fft_size(), scratch);
   sink.on_novelty(pushed_, novelty);
   const float strength = picker_->push(novelty);
-  if (strength > 0.0f) {
+  if (start_.open()) {
+    const bool strike = start_.push(power(end - hop_, hop_), novelty);
+    if (strike) sink.on_onset({static_cast<SampleIndex>(start_.hop()) * block_, pushed_, start_.strength()});
+    picker_->correct(strike);
+  } else if (strength > 0.0f) {
     const SampleIndex back = onset_offset_ + static_cast<SampleIndex>(picker_->lookahead()) * block_;
     sink.on_onset({std::max<SampleIndex>(0, pushed_ - back), pushed_, strength});
   }
   TempoEstimate estimate;
-  if (tempo_->push(novelty, scratch, estimate)) {
+  // The first sound after silence is so much larger a novelty than any beat that it would be all of the autocorrelation
+  // while it is remembered: it is left out as long as either of the frames compared reaches back into the silence.
+  settling_ = novelty_->began() ? settling_hops_ : std::max(0, settling_ - 1);
+  if (tempo_->push(settling_ > 0 ? TempoTracker::kUnknown : novelty, scratch, estimate)) {
     estimate.sample_index = pushed_;
     last_tempo_ = estimate;
     sink.on_tempo(estimate);

@@ -112,11 +112,14 @@ class Analyzer {
   int pitch_start_;  // input samples before the first pitch window is full
   int pitch_latency_;
   int onset_offset_;
+  int settling_hops_;  // after a beginning, without a novelty worth a tempo
+  int settling_ = 0;
   std::size_t scratch_floats_ = 0;
 
   std::optional<Spectrum> spectrum_;
   std::optional<OnsetNovelty> novelty_;
   std::optional<OnsetPicker> picker_;
+  StreamStart start_;
   std::optional<PitchTracker> pitch_;
   std::optional<TempoTracker> tempo_;
   SlidingBuffer mono_;

@@ -34,8 +34,9 @@ void check_settings(const AnalyzerSettings& s) {
   check_range("onset_lag_hops", s.onset_lag_hops, 1, 16);
   check_range("onset_threshold", s.onset_threshold, 0.0, 1000.0);
   check_range("onset_ratio", s.onset_ratio, 0.0, 1000.0);
-  check_range("onset_slow_ratio", s.onset_slow_ratio, 0.0, 1000.0);
-  check_range("onset_slow_ms", s.onset_slow_ms, 1.0, 60000.0);
+  check_range("onset_floor_ratio", s.onset_floor_ratio, 0.0, 1000.0);
+  check_range("onset_floor_share", s.onset_floor_share, 0.0, 1.0);
+  check_range("onset_floor_ms", s.onset_floor_ms, 0.0, 2000.0);
   check_range("onset_mean_ms", s.onset_mean_ms, 0.0, 2000.0);
   check_range("onset_max_ms", s.onset_max_ms, 0.0, 500.0);
   check_range("onset_lookahead_hops", s.onset_lookahead_hops, 0, 16);

@@ -25,9 +25,12 @@ class TempoTracker {
   TempoTracker(double hops_per_second, const AnalyzerSettings& settings);
 
   [[nodiscard]] std::size_t scratch_floats() const noexcept;
-  // One novelty value per hop; true when it brought a new estimate.
+  // One novelty value per hop, or kUnknown; true when it brought a new estimate.
   [[nodiscard]] bool push(float novelty, float* scratch, TempoEstimate& estimate) noexcept;
   void reset() noexcept;
+
+  // A hop whose novelty says nothing of the beat. It counts as an average one.
+  static constexpr float kUnknown = -1.0f;
 
  private:
   struct GridPoint {
@@ -36,6 +39,7 @@ class TempoTracker {
   };
 
   void estimate_now(float* scratch, TempoEstimate& estimate) noexcept;
+  [[nodiscard]] bool unroll(float* held) const noexcept;
   [[nodiscard]] bool envelope(float* held, float* out) const noexcept;
   [[nodiscard]] double family_bpm(const float* correlation) const noexcept;
   [[nodiscard]] double octave_bpm(const float* correlation, double family) const noexcept;

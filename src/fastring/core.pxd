@@ -105,8 +105,9 @@ cdef extern from "fastring/analyzer_settings.hpp" namespace "fastring" nogil:
         int onset_lag_hops
         double onset_threshold
         double onset_ratio
-        double onset_slow_ratio
-        double onset_slow_ms
+        double onset_floor_ratio
+        double onset_floor_share
+        double onset_floor_ms
         double onset_mean_ms
         double onset_max_ms
         int onset_lookahead_hops

@@ -200,7 +200,68 @@ def test_nothing_is_invented(x: np.ndarray) -> None:
     t = Analyzer(16000).push_tracks(x)
     assert np.mean(t["pitch"] > 0) < 0.05
     assert np.count_nonzero(t["tempo"]) == 0
-    assert len(t["onset_sample_index"]) <= 12  # noise is made of small events; the stream itself starts with one
+    assert len(t["onset_sample_index"]) <= 1
+
+
+def coloured(exponent: float, sample_rate: float, seconds: float, level_db: float, seed: int) -> np.ndarray:
+    """Noise whose magnitude falls with frequency to this power: 0 white, 0.5 pink, 1 brown."""
+    n = int(sample_rate * seconds)
+    hz = np.maximum(np.fft.rfftfreq(n, 1 / sample_rate), 20)
+    x = np.fft.irfft(np.fft.rfft(np.random.default_rng(seed).standard_normal(n)) * hz**-exponent, n)
+    return (x * (10 ** (level_db / 20) / np.std(x))).astype(np.float32)
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 44100, 48000])
+def test_stationary_noise_has_neither_onsets_nor_tempo(sample_rate: int) -> None:
+    seconds = 10.0
+    onsets = {}
+    for exponent in (0, 0.5, 1):
+        for level_db in (-10, -35, -60):
+            t = Analyzer(sample_rate).push_tracks(
+                coloured(exponent, sample_rate, seconds, level_db, seed=level_db + 90)
+            )
+            onsets[exponent, level_db] = len(t["onset_sample_index"])
+            assert np.count_nonzero(t["tempo"]) == 0
+    assert sum(onsets.values()) <= 0.3 * seconds * len(onsets), onsets
+    assert max(onsets.values()) <= seconds, onsets
+
+
+@pytest.mark.parametrize("sample_rate", [8000, 16000, 44100])
+def test_hum_has_no_tempo(sample_rate: int) -> None:
+    x = sum(tone(50 * k, sample_rate, 10.0, 0.1 / k) for k in (1, 2, 3, 5)) + noise(sample_rate * 10, 0.001)
+    assert np.count_nonzero(Analyzer(sample_rate).push_tracks(x)["tempo"]) == 0
+
+
+# --- where a stream begins ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("fade_s", [0.0, 0.02, 0.2])
+@pytest.mark.parametrize("hz", [50, 137, 440, 3000])
+def test_a_stream_may_begin_in_the_middle_of_a_sound(sample_rate: int, fade_s: float, hz: float) -> None:
+    x = tone(hz, sample_rate, 1.0)
+    if fade_s:
+        x *= np.minimum(1, np.arange(len(x), dtype=np.float32) / (fade_s * sample_rate))
+    assert len(Analyzer(sample_rate).push_tracks(x)["onset_sample_index"]) == 0
+
+
+@pytest.mark.parametrize("sample_rate", RATES)
+@pytest.mark.parametrize("silence_ms", [0, 10, 20, 40, 100])
+def test_a_stream_may_begin_with_a_strike(sample_rate: int, silence_ms: float) -> None:
+    silence = np.zeros(round(sample_rate * silence_ms / 1000), np.float32)
+    t = Analyzer(sample_rate).push_tracks(np.concatenate([silence, metronome(60, sample_rate, 0.9)]))
+    assert t["onset_sample_index"] / sample_rate == pytest.approx([silence_ms / 1000], abs=0.015)
+    assert t["onset_report_index"][0] / sample_rate <= silence_ms / 1000 + 0.031
+
+
+@pytest.mark.parametrize("silence_s", [0.0, 1.3])
+def test_the_first_sound_after_silence_does_not_hide_the_beat(silence_s: float) -> None:
+    sample_rate = 16000
+    x = 0.1 * metronome(100, sample_rate, 6.0) + noise(6 * sample_rate, 0.003)
+    x = np.concatenate([np.zeros(int(silence_s * sample_rate), np.float32), x.astype(np.float32)])
+    t = Analyzer(sample_rate).push_tracks(x)
+    late = t["tempo_sample_index"] / sample_rate > silence_s + 3.0
+    assert t["tempo"][late] == pytest.approx(100, rel=0.01)
 
 
 @pytest.mark.parametrize("sample_rate", RATES)
@@ -213,12 +274,12 @@ def test_one_onset_for_one_click(sample_rate: int) -> None:
     reported = t["onset_report_index"] / sample_rate
     assert len(found) == len(truth)
     assert np.abs(found - truth).max() < 0.015
-    assert (reported - truth).max() < 0.03
+    assert (reported - truth).max() < 0.031
     assert (t["onset_strength"] > 0).all()
 
 
 @pytest.mark.parametrize("sample_rate", RATES)
-@pytest.mark.parametrize("bpm", [75, 120, 171])
+@pytest.mark.parametrize("bpm", [60, 75, 120, 171, 200])
 def test_tempo_of_a_metronome(sample_rate: int, bpm: float) -> None:
     t = Analyzer(sample_rate).push_tracks(metronome(bpm, sample_rate, 9.0))
     assert t["tempo"][-1] == pytest.approx(bpm, rel=0.01)

@@ -51,8 +51,7 @@ def test_a_tone_is_measured() -> None:
     assert last.rms == pytest.approx(0.5 / math.sqrt(2), rel=0.01)
     assert last.spectral_centroid == pytest.approx(440, rel=0.2)
     assert last.tempo is None
-    assert [r.onset_detected for r in results].count(True) == 1
-    assert results[0].onset_detected or results[1].onset_detected
+    assert not any(r.onset_detected for r in results)  # the stream begins in the middle of it
 
 
 def test_reset_starts_over() -> None:
