@@ -68,7 +68,7 @@ class Comparison:
     rival: str
     goal: float
 
-    def measure(self, attempts: int = 3) -> tuple[float, dict[str, Figure]]:
+    def measure(self, attempts: int = 6) -> tuple[float, dict[str, Figure]]:
         """The best ratio of a few runs (a noisy machine can only spoil one), and the figures of that run."""
         best: tuple[float, dict[str, Figure]] = (0.0, {})
         for _ in range(attempts):

@@ -42,6 +42,7 @@ def test_settings_are_frozen(section: str) -> None:
         (VoiceSettings, {"window_seconds": 9.0}, "voice.window_seconds = 9.0"),
         (VoiceSettings, {"overlap_seconds": 1.0}, "voice.overlap_seconds = 1.0"),
         (VoiceSettings, {"ring_seconds": 5.0}, "voice.ring_seconds = 5.0"),
+        (VoiceSettings, {"adaptive_latency_low_ms": 900}, "voice.adaptive_latency_low_ms = 900"),
         (VoiceSettings, {"max_segment_s": 40.0}, "voice.max_segment_s = 40.0"),
         (AsrSettings, {"beam_size": 0}, "asr.beam_size = 0"),
         (AsrSettings, {"max_queue": 100}, "asr.max_queue = 100"),

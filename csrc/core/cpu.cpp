@@ -37,6 +37,8 @@ Isa active_isa() noexcept {
   return isa;
 }
 
-const char* isa_name(Isa isa) noexcept { return isa == Isa::kAvx2 ? "avx2" : "baseline"; }
+const char* isa_name(Isa isa) noexcept {
+  return isa == Isa::kAvx2 ? "avx2" : "baseline";
+}
 
 }  // namespace fastring

@@ -5,7 +5,8 @@ namespace fastring {
 
 enum class Isa { kBaseline, kAvx2 };
 
-// The best set this machine runs. FASTRING_ISA=baseline in the environment forces the portable one (tests, bug reports).
+// The best set this machine runs. FASTRING_ISA=baseline in the environment forces the portable one (tests, bug
+// reports).
 [[nodiscard]] Isa active_isa() noexcept;
 [[nodiscard]] const char* isa_name(Isa isa) noexcept;
 

@@ -14,8 +14,8 @@ struct SpectrumFrame {
   SampleIndex end_index = 0;  // one past the frame's last sample
   float centroid_hz = 0.0f;   // magnitude-weighted mean frequency
   float rolloff_hz = 0.0f;    // below it lies the set fraction of the magnitude
-  float flux = 0.0f;          // sum of the rises in magnitude since the frame before (a full-scale sine that starts: 2 to 4)
-  float flatness = 0.0f;      // geometric over arithmetic mean of the power, 0..1
+  float flux = 0.0f;  // sum of the rises in magnitude since the frame before (a full-scale sine that starts: 2 to 4)
+  float flatness = 0.0f;  // geometric over arithmetic mean of the power, 0..1
   // Levels of the samples since the frame before, channels mixed down.
   float rms = 0.0f;
   float peak = 0.0f;

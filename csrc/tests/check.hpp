@@ -32,32 +32,32 @@ inline void fail(const char* file, int line, const std::string& what) {
 
 #define FASTRING_JOIN2(a, b) a##b
 #define FASTRING_JOIN(a, b) FASTRING_JOIN2(a, b)
-#define TEST(name)                                                                                     \
-  static void FASTRING_JOIN(test_body_, __LINE__)();                                                   \
-  static const fastring::testing::Register FASTRING_JOIN(test_register_, __LINE__)(                    \
-      name, FASTRING_JOIN(test_body_, __LINE__));                                                      \
+#define TEST(name)                                                                  \
+  static void FASTRING_JOIN(test_body_, __LINE__)();                                \
+  static const fastring::testing::Register FASTRING_JOIN(test_register_, __LINE__)( \
+      name, FASTRING_JOIN(test_body_, __LINE__));                                   \
   static void FASTRING_JOIN(test_body_, __LINE__)()
-#define CHECK(condition)                                                        \
-  do {                                                                          \
-    if (!(condition)) fastring::testing::fail(__FILE__, __LINE__, #condition);  \
+#define CHECK(condition)                                                       \
+  do {                                                                         \
+    if (!(condition)) fastring::testing::fail(__FILE__, __LINE__, #condition); \
   } while (false)
-#define CHECK_NEAR(a, b, tolerance)                                                                      \
-  do {                                                                                                   \
-    const double fastring_a = static_cast<double>(a);                                                    \
-    const double fastring_b = static_cast<double>(b);                                                    \
-    if (!(std::fabs(fastring_a - fastring_b) <= (tolerance)))                                            \
-      fastring::testing::fail(__FILE__, __LINE__,                                                        \
-                              std::string(#a " = ") + std::to_string(fastring_a) + ", " #b " = " +        \
-                                  std::to_string(fastring_b));                                           \
+#define CHECK_NEAR(a, b, tolerance)                                                                         \
+  do {                                                                                                      \
+    const double fastring_a = static_cast<double>(a);                                                       \
+    const double fastring_b = static_cast<double>(b);                                                       \
+    if (!(std::fabs(fastring_a - fastring_b) <= (tolerance)))                                               \
+      fastring::testing::fail(                                                                              \
+          __FILE__, __LINE__,                                                                               \
+          std::string(#a " = ") + std::to_string(fastring_a) + ", " #b " = " + std::to_string(fastring_b)); \
   } while (false)
-#define CHECK_THROWS(expression, type)                                                             \
-  do {                                                                                             \
-    bool fastring_thrown = false;                                                                  \
-    try {                                                                                          \
-      (void)(expression);                                                                          \
-    } catch (const type&) {                                                                        \
-      fastring_thrown = true;                                                                      \
-    }                                                                                              \
+#define CHECK_THROWS(expression, type)                                                                 \
+  do {                                                                                                 \
+    bool fastring_thrown = false;                                                                      \
+    try {                                                                                              \
+      (void)(expression);                                                                              \
+    } catch (const type&) {                                                                            \
+      fastring_thrown = true;                                                                          \
+    }                                                                                                  \
     if (!fastring_thrown) fastring::testing::fail(__FILE__, __LINE__, #expression " threw no " #type); \
   } while (false)
 

@@ -89,6 +89,8 @@ class VoiceSettings:
     max_segment_s: float = _setting(12.0, "an open segment longer than this is cut at its committed words")
 
     def __post_init__(self) -> None:
+        low, high = self.adaptive_latency_low_ms, self.adaptive_latency_high_ms
+        _require(0 <= low < high, "voice.adaptive_latency_low_ms", low, f"0 or more and under the high limit ({high})")
         _require(1 <= self.ring_seconds <= 3600, "voice.ring_seconds", self.ring_seconds, "1..3600")
         _require(
             0.2 <= self.window_min <= self.window_max <= 30,

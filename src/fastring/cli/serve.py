@@ -21,7 +21,7 @@ def serve(
     assignments: Set = None,
 ) -> None:
     """Serve streams over WebSockets. Prints one line with its address when it is ready; Ctrl-C stops it."""
-    need("serve", "aiohttp")
+    need("serve", "aiohttp", "prometheus_client", "structlog", "av", "soxr")
     from fastring.asr.engines import create_transcriber
     from fastring.server.run import run_server
 

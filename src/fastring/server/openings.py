@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -161,15 +162,16 @@ def check_model(services: Services, model: str) -> None:
 
 
 def check_language(services: Services, language: str) -> str:
-    """The language, if the engine has it.
+    """The language, if the engine has it; of a tag as browsers send it (`en-US`) the language alone.
 
     Raises:
         Problem: 400.
     """
     has = services.capabilities.languages
-    if language and has and language not in has:
+    primary = re.split("[-_]", language, maxsplit=1)[0].lower()
+    if primary and has and primary not in has:
         raise Problem(400, "unknown_language", f"the engine knows {', '.join(has)}", param="language")
-    return language
+    return primary
 
 
 def _add(services: Services, stream: AnalysisStream | VoiceStation) -> None:
