@@ -229,6 +229,7 @@ void register_analyzer(py::module_& m) {
       .def_property_readonly("hop_samples", &Analyzer::hop_samples)
       .def_property_readonly("pitch_latency_samples", &Analyzer::pitch_latency_samples)
       .def_property_readonly("samples_pushed", &Analyzer::samples_pushed)
+      .def_property_readonly("state_bytes", &Analyzer::state_bytes, "Memory of this stream alone.")
       .def_property_readonly("non_finite_samples", &Analyzer::non_finite_samples);
   py::object method =
       py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), &push_method));

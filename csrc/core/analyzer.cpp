@@ -67,14 +67,16 @@ Analyzer::Analyzer(double sample_rate, int channels, const AnalyzerSettings& s)
   tempo_.emplace(1000.0 / hop_ms, s);
 
   const int pitch_keep = pitch_->history_samples();
-  const int analysis_keep = std::max(novelty_->fft_size(), halve_for_pitch_ ? hop_ + kStageHistory : pitch_keep);
+  const int analysis_keep = std::max(novelty_->window_samples(), halve_for_pitch_ ? hop_ + kStageHistory : pitch_keep);
   const int step = spectrum_every_ * block_;
   int keep = std::max({spectrum_->fft_size(), block_ + kStageHistory, step + 8});
   if (stages_ == 0) keep = std::max(keep, analysis_keep);
-  const auto slack = [](int kept, int unit) { return unit * std::max(1, kept / 2 / unit); };
-  mono_ = SlidingBuffer(keep, slack(keep, block_), 48);
-  if (stages_ > 0) analysis_ = SlidingBuffer(analysis_keep, slack(analysis_keep, hop_), 48);
-  if (halve_for_pitch_) pitch_signal_ = SlidingBuffer(pitch_keep, slack(pitch_keep, hop_ / 2), 8);
+  // Room for one hop only: the kept samples move at every hop, which costs a hundredth of its analysis, and a stream
+  // holds a third less.
+  mono_ = SlidingBuffer(keep, block_, 48);
+  if (stages_ > 0) analysis_ = SlidingBuffer(analysis_keep, hop_, 48);
+  if (halve_for_pitch_) pitch_signal_ = SlidingBuffer(pitch_keep, hop_ / 2, 8);
+  if (stages_ > 1) stage_history_.resize(static_cast<std::size_t>(stages_ - 1));
 
   const auto block = static_cast<std::size_t>(block_);
   scratch_floats_ = std::max({spectrum_->scratch_floats(), novelty_->scratch_floats(), pitch_->scratch_floats(),
@@ -105,6 +107,13 @@ void Analyzer::reset() {
   last_spectrum_ = {};
   last_pitch_ = {};
   last_tempo_ = {};
+}
+
+std::size_t Analyzer::state_bytes() const noexcept {
+  return sizeof(*this) + mono_.bytes() + analysis_.bytes() + pitch_signal_.bytes() + spectrum_->heap_bytes() +
+         novelty_->heap_bytes() + pitch_->heap_bytes() + tempo_->heap_bytes() +
+         stage_history_.capacity() * sizeof(stage_history_[0]) + channel_states_.capacity() * sizeof(ChannelState) +
+         channel_levels_.capacity() * sizeof(ChannelLevel);
 }
 
 ChunkLevel Analyzer::push(const float* samples, std::size_t frames, AnalyzerSink& sink) {
@@ -249,7 +258,7 @@ const float* Analyzer::decimate_for_pitch(const float* end) noexcept {
 }
 
 void Analyzer::process_onset(const float* end, AnalyzerSink& sink, float* scratch) noexcept {
-  const float novelty = novelty_->process(end - novelty_->fft_size(), scratch);
+  const float novelty = novelty_->process(end, scratch);
   sink.on_novelty(pushed_, novelty);
   const float strength = picker_->push(novelty);
   if (start_.open()) {

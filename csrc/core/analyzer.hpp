@@ -75,10 +75,11 @@ class Analyzer {
   [[nodiscard]] const PitchFrame& pitch() const noexcept { return last_pitch_; }
   [[nodiscard]] const TempoEstimate& tempo() const noexcept { return last_tempo_; }
   [[nodiscard]] SampleIndex samples_pushed() const noexcept { return pushed_; }
+  // Memory of this stream alone: the object and what it holds, without the tables and scratch that streams share.
+  [[nodiscard]] std::size_t state_bytes() const noexcept;
   [[nodiscard]] std::int64_t non_finite_samples() const noexcept { return non_finite_; }
 
  private:
-  static constexpr int kMaxStages = 4;
   static constexpr int kStageHistory = 32;
 
   struct ChannelState {
@@ -125,7 +126,7 @@ class Analyzer {
   SlidingBuffer mono_;
   SlidingBuffer analysis_;
   SlidingBuffer pitch_signal_;
-  std::array<std::array<float, kStageHistory>, kMaxStages> stage_history_{};
+  std::vector<std::array<float, kStageHistory>> stage_history_;  // of every halving but the last
 
   std::vector<ChannelState> channel_states_;
   std::vector<ChannelLevel> channel_levels_;

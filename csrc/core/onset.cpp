@@ -80,7 +80,8 @@ OnsetNovelty::Shared OnsetNovelty::make_tables(double sample_rate, int window_sa
 }
 
 OnsetNovelty::OnsetNovelty(double sample_rate, int window_samples, const AnalyzerSettings& s)
-    : gain_(static_cast<float>(s.onset_gain)),
+    : window_samples_(window_samples),
+      gain_(static_cast<float>(s.onset_gain)),
       release_(static_cast<float>(std::exp(-s.hop_ms / 1000.0 / kReferenceMemory_s))),
       lag_(s.onset_lag_hops) {
   const auto key =
@@ -92,8 +93,8 @@ OnsetNovelty::OnsetNovelty(double sample_rate, int window_samples, const Analyze
 }
 
 std::size_t OnsetNovelty::scratch_floats() const noexcept {
-  const int n = fft_size();
-  return static_cast<std::size_t>(2 * rfft_output_size(n) + rfft_work_size(n) + stride_);
+  const int n = shared_->plan->n();
+  return static_cast<std::size_t>(n + 2 * rfft_output_size(n) + rfft_work_size(n) + stride_);
 }
 
 void OnsetNovelty::reset() noexcept {
@@ -103,11 +104,15 @@ void OnsetNovelty::reset() noexcept {
   began_ = false;
 }
 
-float OnsetNovelty::process(const float* frame, float* scratch) noexcept {
+float OnsetNovelty::process(const float* end, float* scratch) noexcept {
   const AnalysisKernels& kernels = analysis_kernels();
-  const int n = fft_size();
+  const int n = shared_->plan->n();
   const int bins = n / 2 + 1;
-  float* re = scratch;
+  // The stream keeps no more than the window; the rest of the transform's input is zeros.
+  float* frame = scratch;
+  std::fill(frame, frame + n - window_samples_, 0.0f);
+  std::copy(end - window_samples_, end, frame + n - window_samples_);
+  float* re = frame + n;
   float* im = re + rfft_output_size(n);
   float* work = im + rfft_output_size(n);
   kernels.rfft(shared_->plan->tables(), frame, shared_->window.data(), re, im, work);

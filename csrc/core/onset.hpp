@@ -26,14 +26,16 @@ class OnsetNovelty {
  public:
   OnsetNovelty(double sample_rate, int window_samples, const AnalyzerSettings& settings);
 
-  [[nodiscard]] int fft_size() const noexcept { return shared_->plan->n(); }
+  [[nodiscard]] int window_samples() const noexcept { return window_samples_; }
   [[nodiscard]] std::size_t scratch_floats() const noexcept;
-  // Mean rise per band, in octaves of compressed magnitude, since the frame onset_lag_hops ago. fft_size() samples of
-  // frame are readable.
-  [[nodiscard]] float process(const float* frame, float* scratch) noexcept;
+  // Mean rise per band, in octaves of compressed magnitude, since the frame onset_lag_hops ago. The frame is the
+  // window_samples() before `end`.
+  [[nodiscard]] float process(const float* end, float* scratch) noexcept;
   // Whether the last frame was far louder than anything before it: the stream, or sound after silence, began here.
   [[nodiscard]] bool began() const noexcept { return began_; }
   void reset() noexcept;
+  // Heap memory of this stream alone; the object itself and shared tables not counted.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return history_.capacity() * sizeof(float); }
 
  private:
   struct Shared {
@@ -49,6 +51,7 @@ class OnsetNovelty {
   static Shared make_tables(double sample_rate, int window_samples, const AnalyzerSettings& settings);
 
   std::shared_ptr<const Shared> shared_;
+  int window_samples_;
   float gain_;
   float release_;
   float reference_ = 0.0f;  // rms of the bands of the loudest recent frame

@@ -154,6 +154,7 @@ PitchTracker::PitchTracker(double sample_rate, int window_samples, int hop_sampl
   const auto key =
       std::make_tuple(sample_rate, window_samples, s.pitch_min_hz, s.pitch_lowpass_hz, s.pitch_lowpass_order);
   shared_ = shared_tables<Shared>(key, [&] { return make_tables(sample_rate, window_samples, s); });
+  ring_.resize(static_cast<std::size_t>(std::max(2, lag_frames_ + 1)));
 }
 
 std::size_t PitchTracker::scratch_floats() const noexcept {
@@ -181,8 +182,8 @@ bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled
   const float rms = std::sqrt(energy / static_cast<float>(window_samples_));
   peak_ = std::max(peak_ * peak_decay_, rms);
 
-  const Frame* before = frames_ > 0 ? &ring_[static_cast<std::size_t>((frames_ - 1) % (kMaxLagFrames + 1))] : nullptr;
-  Frame& now = ring_[static_cast<std::size_t>(frames_ % (kMaxLagFrames + 1))];
+  const Frame* before = frames_ > 0 ? &frame_at(frames_ - 1) : nullptr;
+  Frame& now = frame_at(frames_);
   now.count = 1;
   const float loudness = peak_ > 0.0f ? rms / peak_ : 0.0f;
   now.candidates[0] = {0.0f, 0.0f, voicing_ + std::max(0.0f, 2.0f - loudness * (1.0f + voicing_) / silence_), 0.0f, 0};
@@ -211,9 +212,9 @@ bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled
   }
   std::int64_t index = frames_ - 1;
   for (int step = 0; step < lag_frames_; ++step, --index) {
-    best = ring_[static_cast<std::size_t>(index % (kMaxLagFrames + 1))].candidates[static_cast<std::size_t>(best)].from;
+    best = frame_at(index).candidates[static_cast<std::size_t>(best)].from;
   }
-  const Frame& chosen = ring_[static_cast<std::size_t>(index % (kMaxLagFrames + 1))];
+  const Frame& chosen = frame_at(index);
   settled = settle(chosen, best, frame - lag_frames_ * hop_samples_, scratch);
   return true;
 }

@@ -32,9 +32,10 @@ class PitchTracker {
   // Takes the window that ends at `end` and settles the one pitch_lag_frames before it; true when there was one.
   [[nodiscard]] bool process(const float* end, float* scratch, PitchFrame& settled) noexcept;
   void reset() noexcept;
+  // Heap memory of this stream alone; the object itself and shared tables not counted.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return ring_.capacity() * sizeof(Frame); }
 
   static constexpr int kMaxCandidates = 8;
-  static constexpr int kMaxLagFrames = 7;
 
  private:
   struct Shared {
@@ -77,7 +78,10 @@ class PitchTracker {
   float peak_decay_;
   float peak_ = 0.0f;  // slowly falling loudest level
   std::int64_t frames_ = 0;
-  std::array<Frame, kMaxLagFrames + 1> ring_;
+  [[nodiscard]] Frame& frame_at(std::int64_t index) noexcept {
+    return ring_[static_cast<std::size_t>(index) % ring_.size()];
+  }
+  std::vector<Frame> ring_;  // the last lag_frames_ + 1, two at least
 };
 
 }  // namespace fastring

@@ -32,6 +32,8 @@ class Spectrum {
   // frame points at window_samples samples, and fft_size() are readable.
   [[nodiscard]] SpectrumFrame process(const float* frame, float* scratch) noexcept;
   void reset() noexcept;
+  // Heap memory of this stream alone; the object itself and shared tables not counted.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return magnitude_.capacity() * sizeof(float); }
 
  private:
   struct Shared {

@@ -4,9 +4,10 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdlib>
-#include <numbers>
+#include <tuple>
 
 #include "analysis_kernels.hpp"
+#include "shared_tables.hpp"
 #include "window.hpp"
 
 namespace fastring {
@@ -37,6 +38,20 @@ constexpr double kAgreement = 0.04;
 // Periodicity by chance falls with the root of what was heard; a tempo once given is kept a little below that.
 constexpr float kChance = 2.0f;
 constexpr float kKeep = 0.75f;
+
+// The novelty is kept in 16 bits: steps of what counts as silence, up to 6.5 octaves per band, which nothing reaches.
+// One value is for the unknown.
+constexpr float kNoveltyStep = 1.0e-4f;
+constexpr std::uint16_t kUnknownSteps = 65535;
+
+std::uint16_t pack(float novelty) noexcept {
+  if (novelty < 0.0f) return kUnknownSteps;
+  return static_cast<std::uint16_t>(std::min(novelty / kNoveltyStep + 0.5f, 65534.0f));
+}
+
+float unpack(std::uint16_t steps) noexcept {
+  return steps == kUnknownSteps ? TempoTracker::kUnknown : static_cast<float>(steps) * kNoveltyStep;
+}
 
 // The autocorrelation of the envelope at fractional lags.
 struct Correlation {
@@ -75,6 +90,23 @@ bool agree(double a_bpm, double b_bpm) noexcept {
 
 }  // namespace
 
+TempoTracker::Shared TempoTracker::make_tables(double frame_rate, double min_bpm, double max_bpm) {
+  Shared shared;
+  const int reach = static_cast<int>(std::ceil(3.0 * kSmoothing_s * frame_rate));
+  float total = 0.0f;
+  for (int i = 0; i <= reach; ++i) {
+    const double distance = i / (kSmoothing_s * frame_rate);
+    shared.smoothing.push_back(static_cast<float>(std::exp(-0.5 * distance * distance)));
+    total += i == 0 ? shared.smoothing.back() : 2.0f * shared.smoothing.back();
+  }
+  for (float& weight : shared.smoothing) weight /= total;
+  for (double bpm = min_bpm; bpm <= max_bpm * 1.001; bpm *= std::exp2(1.0 / kStepsPerOctave)) {
+    shared.grid.push_back(
+        {static_cast<float>(60.0 * frame_rate / bpm), prior(bpm, kFamilyPrior_bpm, kFamilyPrior_octaves)});
+  }
+  return shared;
+}
+
 TempoTracker::TempoTracker(double hops_per_second, const AnalyzerSettings& s)
     : plan_(nullptr),
       decimation_(std::max(1, static_cast<int>(std::lround(hops_per_second / kEnvelopeRate_hz)))),
@@ -89,18 +121,9 @@ TempoTracker::TempoTracker(double hops_per_second, const AnalyzerSettings& s)
   update_frames_ = std::max(1, static_cast<int>(s.tempo_update_s * frame_rate_));
   until_update_ = first_frames_;
   plan_ = &real_fft_plan(fft_size_for(2 * capacity_));
-  const int reach = static_cast<int>(std::ceil(3.0 * kSmoothing_s * frame_rate_));
-  float total = 0.0f;
-  for (int i = 0; i <= reach; ++i) {
-    const double distance = i / (kSmoothing_s * frame_rate_);
-    smoothing_.push_back(static_cast<float>(std::exp(-0.5 * distance * distance)));
-    total += i == 0 ? smoothing_.back() : 2.0f * smoothing_.back();
-  }
-  for (float& weight : smoothing_) weight /= total;
-  for (double bpm = min_bpm_; bpm <= max_bpm_ * 1.001; bpm *= std::exp2(1.0 / kStepsPerOctave)) {
-    grid_.push_back({static_cast<float>(60.0 * frame_rate_ / bpm), prior(bpm, kFamilyPrior_bpm, kFamilyPrior_octaves)});
-  }
-  ring_.resize(static_cast<std::size_t>(capacity_), 0.0f);
+  shared_ = shared_tables<Shared>(std::make_tuple(frame_rate_, min_bpm_, max_bpm_),
+                                  [&] { return make_tables(frame_rate_, min_bpm_, max_bpm_); });
+  ring_.resize(static_cast<std::size_t>(capacity_), 0);
 }
 
 std::size_t TempoTracker::scratch_floats() const noexcept {
@@ -109,7 +132,7 @@ std::size_t TempoTracker::scratch_floats() const noexcept {
 }
 
 void TempoTracker::reset() noexcept {
-  std::fill(ring_.begin(), ring_.end(), 0.0f);
+  std::fill(ring_.begin(), ring_.end(), std::uint16_t{0});
   pending_ = 0;
   pending_sum_ = 0.0f;
   count_ = 0;
@@ -122,8 +145,7 @@ void TempoTracker::reset() noexcept {
 bool TempoTracker::push(float novelty, float* scratch, TempoEstimate& estimate) noexcept {
   pending_sum_ = novelty < 0.0f || pending_sum_ < 0.0f ? kUnknown : pending_sum_ + novelty;
   if (++pending_ < decimation_) return false;
-  ring_[static_cast<std::size_t>(next_)] =
-      pending_sum_ < 0.0f ? kUnknown : pending_sum_ / static_cast<float>(decimation_);
+  ring_[static_cast<std::size_t>(next_)] = pack(pending_sum_ / static_cast<float>(decimation_));
   pending_ = 0;
   pending_sum_ = 0.0f;
   next_ = (next_ + 1) % capacity_;
@@ -140,7 +162,7 @@ bool TempoTracker::unroll(float* held) const noexcept {
   double squares = 0.0;
   int known = 0;
   for (int i = 0; i < count_; ++i) {
-    const float value = ring_[static_cast<std::size_t>((next_ - count_ + i + capacity_) % capacity_)];
+    const float value = unpack(ring_[static_cast<std::size_t>((next_ - count_ + i + capacity_) % capacity_)]);
     held[i] = value;
     if (value < 0.0f) continue;
     ++known;
@@ -155,13 +177,14 @@ bool TempoTracker::unroll(float* held) const noexcept {
 // Writes the envelope of what was heard to `out`; false if there is none.
 bool TempoTracker::envelope(float* held, float* out) const noexcept {
   if (!unroll(held)) return false;
-  const auto reach = static_cast<int>(smoothing_.size()) - 1;
+  const std::vector<float>& smoothing = shared_->smoothing;
+  const auto reach = static_cast<int>(smoothing.size()) - 1;
   for (int i = 0; i < count_; ++i) {
-    float sum = smoothing_[0] * held[i];
+    float sum = smoothing[0] * held[i];
     for (int j = 1; j <= reach; ++j) {
       const float left = i >= j ? held[i - j] : 0.0f;
       const float right = i + j < count_ ? held[i + j] : 0.0f;
-      sum += smoothing_[static_cast<std::size_t>(j)] * (left + right);
+      sum += smoothing[static_cast<std::size_t>(j)] * (left + right);
     }
     out[i] = sum;
   }
@@ -185,12 +208,12 @@ double TempoTracker::family_bpm(const float* correlation) const noexcept {
   const Correlation r{correlation, count_};
   const auto score = [&](std::size_t j) {
     float sum = 0.0f;
-    for (int k = 1; k <= kTeeth; ++k) sum += r.at(static_cast<double>(grid_[j].lag) * k);
-    return std::max(0.0f, sum) * grid_[j].prior;
+    for (int k = 1; k <= kTeeth; ++k) sum += r.at(static_cast<double>(shared_->grid[j].lag) * k);
+    return std::max(0.0f, sum) * shared_->grid[j].prior;
   };
   std::size_t top = 0;
   float best = -1.0f;
-  for (std::size_t j = 0; j < grid_.size(); ++j) {
+  for (std::size_t j = 0; j < shared_->grid.size(); ++j) {
     const float value = score(j);
     if (value > best) {
       best = value;
@@ -198,13 +221,13 @@ double TempoTracker::family_bpm(const float* correlation) const noexcept {
     }
   }
   double shift = 0.0;
-  if (top > 0 && top + 1 < grid_.size()) {
+  if (top > 0 && top + 1 < shared_->grid.size()) {
     const float before = score(top - 1);
     const float after = score(top + 1);
     const float curve = 2.0f * best - before - after;
     if (curve > 0.0f) shift = static_cast<double>(std::clamp(0.5f * (after - before) / curve, -1.0f, 1.0f));
   }
-  return 60.0 * frame_rate_ / static_cast<double>(grid_[top].lag) * std::exp2(shift / kStepsPerOctave);
+  return 60.0 * frame_rate_ / static_cast<double>(shared_->grid[top].lag) * std::exp2(shift / kStepsPerOctave);
 }
 
 // Stage 2: that tempo, or its octave or so.

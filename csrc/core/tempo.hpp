@@ -1,6 +1,8 @@
 // Tempo: periodicity of the recent onset novelty.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -28,6 +30,8 @@ class TempoTracker {
   // One novelty value per hop, or kUnknown; true when it brought a new estimate.
   [[nodiscard]] bool push(float novelty, float* scratch, TempoEstimate& estimate) noexcept;
   void reset() noexcept;
+  // Heap memory of this stream alone; the object itself and shared tables not counted.
+  [[nodiscard]] std::size_t heap_bytes() const noexcept { return ring_.capacity() * sizeof(ring_[0]); }
 
   // A hop whose novelty says nothing of the beat. It counts as an average one.
   static constexpr float kUnknown = -1.0f;
@@ -37,6 +41,11 @@ class TempoTracker {
     float lag;    // frames
     float prior;  // of its tempo
   };
+  struct Shared {
+    std::vector<float> smoothing;  // half of a Gaussian
+    std::vector<GridPoint> grid;   // of tempi
+  };
+  static Shared make_tables(double frame_rate, double min_bpm, double max_bpm);
 
   void estimate_now(float* scratch, TempoEstimate& estimate) noexcept;
   [[nodiscard]] bool unroll(float* held) const noexcept;
@@ -59,9 +68,8 @@ class TempoTracker {
   int until_update_;
   double last_bpm_ = 0.0;  // of the estimate before, given or not
   bool given_ = false;
-  std::vector<float> ring_;
-  std::vector<float> smoothing_;  // half of a Gaussian
-  std::vector<GridPoint> grid_;
+  std::vector<std::uint16_t> ring_;  // novelty in steps of kNoveltyStep
+  std::shared_ptr<const Shared> shared_;
 };
 
 }  // namespace fastring

@@ -189,6 +189,7 @@ cdef extern from "fastring/analyzer.hpp" namespace "fastring" nogil:
         TempoEstimate tempo()
         int64_t samples_pushed()
         int64_t non_finite_samples()
+        size_t state_bytes()
 
 cdef extern from "fastring/analyzer_recorder.hpp" namespace "fastring" nogil:
     cdef cppclass AnalyzerRecorder(AnalyzerSink):

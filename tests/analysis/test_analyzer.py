@@ -419,6 +419,17 @@ def test_two_threads_in_one_analyzer_get_an_error() -> None:
     analyzer.push(x[:100])
 
 
+@pytest.mark.parametrize(("sample_rate", "kib"), [(8000, 9), (16000, 13), (22050, 16), (44100, 23), (48000, 24)])
+def test_a_stream_is_small(sample_rate: int, kib: int) -> None:
+    """Server operators multiply this by their streams."""
+    analyzer = Analyzer(sample_rate)
+    held = analyzer.state_bytes
+    assert 4096 < held <= kib * 1024
+    analyzer.push(noise(sample_rate * 3))
+    assert analyzer.state_bytes == held
+    assert Analyzer(sample_rate, tuning={"tempo_history_s": 30.0}).state_bytes > held + 4000
+
+
 # --- many streams -------------------------------------------------------------------------------------------------
 
 
