@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "analyzer_recorder.hpp"
+#include "arrays.hpp"
 #include "features.hpp"
 #include "register.hpp"
-#include "samples.hpp"
 
 namespace fastring::bindings {
 namespace {
 
 // Below this much audio a push is under some 3 us of work, and giving up the GIL costs more than it brings.
-constexpr std::size_t kReleaseSamples = 256;
+constexpr std::int64_t kReleaseSamples = 256;
 
 using Field = std::variant<double AnalyzerSettings::*, int AnalyzerSettings::*>;
 #define FASTRING_SETTING(name) {#name, Field(&AnalyzerSettings::name)}
@@ -88,10 +88,21 @@ struct OnsetSink final : AnalyzerSink {
   void on_tempo(const TempoEstimate&) override {}
 };
 
+// Audio for one analyzer, checked. The memory may be read without the GIL.
+struct Chunk {
+  Chunk(PyObject* object, int channels) {
+    view.take_audio(object);
+    frames = static_cast<std::size_t>(view.frames(channels));
+  }
+  ArrayView view;
+  std::size_t frames = 0;
+};
+
 template <class Sink>
-ChunkLevel push(Analyzer& analyzer, const Samples& samples, Sink& sink) {
-  return samples.is_int16() ? analyzer.push(samples.int16(), samples.frames(), sink)
-                            : analyzer.push(samples.float32(), samples.frames(), sink);
+ChunkLevel push(Analyzer& analyzer, const Chunk& chunk, Sink& sink) {
+  return chunk.view.dtype == Dtype::kInt16
+             ? analyzer.push(static_cast<const std::int16_t*>(chunk.view.data), chunk.frames, sink)
+             : analyzer.push(static_cast<const float*>(chunk.view.data), chunk.frames, sink);
 }
 
 PyObject* push_features(PyObject* self, PyObject* const* args, Py_ssize_t count) {
@@ -101,14 +112,14 @@ PyObject* push_features(PyObject* self, PyObject* const* args, Py_ssize_t count)
   }
   try {
     auto& analyzer = py::cast<Analyzer&>(py::handle(self));
-    const Samples samples(args[0], analyzer.channels());
+    const Chunk chunk(args[0], analyzer.channels());
     OnsetSink sink;
     ChunkLevel level;
-    if (samples.frames() * static_cast<std::size_t>(analyzer.channels()) >= kReleaseSamples) {
+    if (chunk.view.samples >= kReleaseSamples) {
       const py::gil_scoped_release release;
-      level = push(analyzer, samples, sink);
+      level = push(analyzer, chunk, sink);
     } else {
-      level = push(analyzer, samples, sink);
+      level = push(analyzer, chunk, sink);
     }
     return make_features(analyzer, level, sink.onsets);
   } catch (...) {
@@ -131,11 +142,11 @@ py::array array_of(const std::vector<Value>& values) {
 }
 
 py::dict push_tracks(Analyzer& analyzer, const py::object& audio) {
-  const Samples samples(audio.ptr(), analyzer.channels());
+  const Chunk chunk(audio.ptr(), analyzer.channels());
   AnalyzerRecorder sink;
   {
     const py::gil_scoped_release release;
-    push(analyzer, samples, sink);
+    push(analyzer, chunk, sink);
   }
   py::dict out;
   out["onset_sample_index"] = column(sink.onsets, &OnsetEvent::sample_index);
@@ -178,19 +189,19 @@ py::list push_many(const py::list& analyzers, const py::list& chunks) {
   }
   const std::size_t count = analyzers.size();
   std::vector<Analyzer*> streams;
-  std::vector<std::unique_ptr<Samples>> samples;
+  std::vector<std::unique_ptr<Chunk>> audio;
   streams.reserve(count);
-  samples.reserve(count);
+  audio.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
     streams.push_back(&py::cast<Analyzer&>(analyzers[i]));
-    samples.push_back(std::make_unique<Samples>(py::handle(chunks[i]).ptr(), streams.back()->channels()));
+    audio.push_back(std::make_unique<Chunk>(py::handle(chunks[i]).ptr(), streams.back()->channels()));
   }
   py::list out(count);
   std::vector<OnsetSink> sinks(count);
   std::vector<ChunkLevel> levels(count);
   {
     const py::gil_scoped_release release;
-    for (std::size_t i = 0; i < count; ++i) levels[i] = push(*streams[i], *samples[i], sinks[i]);
+    for (std::size_t i = 0; i < count; ++i) levels[i] = push(*streams[i], *audio[i], sinks[i]);
   }
   for (std::size_t i = 0; i < count; ++i) {
     PyObject* features = make_features(*streams[i], levels[i], sinks[i].onsets);

@@ -90,6 +90,26 @@ void ArrayView::take_other(PyObject* object, Dtype wanted, bool writable) {
   writable_ = buffer_.readonly == 0;
 }
 
+void ArrayView::take_typed(PyObject* object) {
+  const char* wanted = "expected int16 or float32 samples, as an array, not ";
+  if (PyObject_TypeCheck(object, numpy.array_type) ||
+      PyObject_GetBuffer(object, &buffer_, PyBUF_ND | PyBUF_FORMAT) != 0) {
+    PyErr_Clear();
+    throw Error(ErrorCode::kBadAudio, wanted + described(object));
+  }
+  holds_buffer_ = true;
+  const char* format = buffer_.format == nullptr ? "B" : buffer_.format;
+  if (*format == '<' || *format == '=' || *format == '@') ++format;
+  if (std::strcmp(format, "h") != 0 && std::strcmp(format, "f") != 0) {
+    throw Error(ErrorCode::kBadAudio, wanted + described(object) + " of format '" + format + "'");
+  }
+  dtype = *format == 'h' ? Dtype::kInt16 : Dtype::kFloat32;
+  data = buffer_.buf;
+  samples = buffer_.len / item_bytes(dtype);
+  nd = buffer_.ndim;
+  shape = buffer_.shape;
+}
+
 void ArrayView::throw_bad_frames(int channels) const {
   std::string found = std::to_string(samples) + " samples";
   if (nd != 1) {

@@ -53,6 +53,11 @@ class ArrayView {
     if (!take_array(object, wanted)) take_other(object, wanted, false);
   }
 
+  // Samples to read, int16 or float32 as the object itself says; raw bytes say neither and are refused.
+  void take_audio(PyObject* object) {
+    if (!take_array(object, Dtype::kFloat32) && !take_array(object, Dtype::kInt16)) take_typed(object);
+  }
+
   // Samples to write; raw buffers count as `wanted`. An array may have the dtype `also` instead.
   void take_writable(PyObject* object, Dtype wanted, Dtype also) {
     if (!take_array(object, wanted) && (also == wanted || !take_array(object, also))) take_other(object, wanted, true);
@@ -89,6 +94,7 @@ class ArrayView {
     return true;
   }
   void take_other(PyObject* object, Dtype wanted, bool writable);
+  void take_typed(PyObject* object);
   [[nodiscard]] static bool same_dtype(PyObject* descr, Dtype wanted) noexcept;
   [[noreturn]] void throw_bad_frames(int channels) const;
   [[noreturn]] static void throw_strided(PyObject* object);

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "arrays.hpp"
-#include "samples.hpp"
 #include "scratch.hpp"
 
 namespace fastring::bindings {
@@ -112,17 +111,19 @@ template <bool kWithAudio>
 PyObject* push(PyObject* self, PyObject* audio) {
   return guarded([&]() -> PyObject* {
     auto& gate = py::cast<EnergyGate&>(py::handle(self));
-    const Samples samples(audio, 1);
+    ArrayView view;
+    view.take_audio(audio);
+    const auto frames = static_cast<std::size_t>(view.frames(1));
     std::optional<Completed> completed;
     {
       const auto claim = gate.claim();
-      completed.emplace(gate, samples.frames(), kWithAudio);
+      completed.emplace(gate, frames, kWithAudio);
       std::optional<py::gil_scoped_release> release;
-      if (samples.frames() >= kReleaseSamples) release.emplace();
-      if (samples.is_int16()) {
-        completed->push(samples.int16(), samples.frames());
+      if (frames >= kReleaseSamples) release.emplace();
+      if (view.dtype == Dtype::kInt16) {
+        completed->push(static_cast<const std::int16_t*>(view.data), frames);
       } else {
-        completed->push(samples.float32(), samples.frames());
+        completed->push(static_cast<const float*>(view.data), frames);
       }
     }
     return result<kWithAudio>(*completed);

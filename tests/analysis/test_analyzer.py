@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import array
 import inspect
 import math
 import threading
@@ -345,13 +346,13 @@ def test_right_again_two_hops_after_nan() -> None:
     [
         (np.zeros(8), "float64"),
         (np.zeros(8, np.int32), "int32"),
-        (b"\0\0", "uint8"),
+        (b"\0\0", "bytes"),
         ([0.0, 1.0], "list"),
         (None, "NoneType"),
         (np.zeros((2, 2, 2), np.float32), r"\(2, 2, 2\)"),
         (np.zeros((4, 2), np.float32), r"\(4, 2\)"),
         (np.zeros(16, np.float32)[::2], "contiguous"),
-        (np.zeros(8, ">f4"), "big-endian"),
+        (np.zeros(8, ">f4"), "array of >f4"),
     ],
     ids=["float64", "int32", "bytes", "list", "none", "3-D", "2 channels", "strided", "big-endian"],
 )
@@ -360,6 +361,11 @@ def test_wrong_audio_is_named(bad: object, says: str) -> None:
     with pytest.raises(AudioFormatError, match=says):
         analyzer.push(bad)  # type: ignore[arg-type]
     assert analyzer.samples_pushed == 0
+
+
+def test_typed_buffers_are_audio_too() -> None:
+    values = array.array("f", noise(500).tolist())
+    assert Analyzer(16000).push(values).rms == Analyzer(16000).push(np.array(values, np.float32)).rms
 
 
 def test_an_odd_number_of_stereo_samples_is_refused() -> None:
