@@ -149,7 +149,10 @@ async def test_what_is_no_container_is_said_and_survived(server: Running) -> Non
         await ws.send_bytes(b"this is no audio at all " * 4000)
         await ws.send_str('{"type":"ping"}')
         messages = await listen(ws, "pong")
-        assert {m["code"] for m in of(messages, "error")} <= {"invalid_field"}
+        await ws.send_str('{"type":"close"}')
+        messages += await listen(ws)
+    assert {m["code"] for m in of(messages, "error")} == {"invalid_field"}
+    assert messages[-1]["type"] == "closed"
 
 
 async def test_stats_tell_what_came_in_and_what_did_not(server: Running) -> None:
