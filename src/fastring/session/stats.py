@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastring.audio.ring import RingBuffer
 
-__all__ = ["LatencyLog", "buffer_stats"]
+__all__ = ["LatencyLog", "VoiceStats", "buffer_stats"]
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceStats:
+    """Counters of one voice session. Sizes in samples, shares in 0..1."""
+
+    samples: int
+    dropped_samples: int
+    waiting_samples: int
+    buffer_usage: float
+    utterances: int
+    open_utterances: int
+    partial_jobs: int
+    final_jobs: int
+    failed_jobs: int
+    refused_jobs: int
+    frames: int
+    gated_share: float
+    window_seconds: float
 
 
 class LatencyLog:

@@ -1,0 +1,191 @@
+"""The utterances of a session: from turns of speech to the decodes they want, and from their outcomes to events."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+from typing import Final as Constant
+
+from fastring.analysis.endpoint import SpeechEnd, SpeechStart
+from fastring.events import Latency, SpeechEnded, SpeechStarted
+from fastring.session.jobs import is_dropped, is_refused
+from fastring.session.outbox import Outbox
+from fastring.session.reports import InputState, final_of, partial_of
+from fastring.session.state import State
+from fastring.session.troubles import Troubles
+from fastring.session.utterance import SegmentLimits, Utterance
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastring.asr.transcriber import Outcome
+    from fastring.events import Word
+    from fastring.session.jobs import JobDesk, Request
+    from fastring.session.listening import Listening, Turn
+    from fastring.session.utterance import Want
+    from fastring.session.window import AdaptiveWindow
+
+__all__ = ["Conversation"]
+
+_SAMPLE_RATE: Constant = 16_000
+_NO_TIME: Constant = Latency(0.0, 0.0, 0.0, 0.0)
+
+
+class Conversation:
+    """Keeps the utterances that are not yet answered. One owner at a time.
+
+    Args:
+        listening: where their audio is.
+        desk: makes their jobs.
+        window: how far apart the decodes of an open segment are.
+        limits: when a segment is cut.
+        partials: whether open segments are decoded.
+        dropped: how many samples the stream has lost, for the partials to say.
+    """
+
+    def __init__(
+        self,
+        *,
+        listening: Listening,
+        desk: JobDesk,
+        window: AdaptiveWindow,
+        limits: SegmentLimits,
+        partials: bool,
+        dropped: Callable[[], int],
+    ) -> None:
+        self._listening = listening
+        self._desk = desk
+        self._window = window
+        self._limits = limits
+        self._partials = partials
+        self._dropped = dropped
+        self.outbox = Outbox()
+        self._troubles = Troubles(self.outbox)
+        self._utterances: deque[Utterance] = deque()  # not yet answered, oldest first
+        self._speaking: Utterance | None = None
+        self._begun = 0
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    @property
+    def begun(self) -> int:
+        """Utterances so far."""
+        return self._begun
+
+    @property
+    def speaking(self) -> bool:
+        """Whether one of them has not ended."""
+        return self._speaking is not None
+
+    @property
+    def needed_from(self) -> int | None:
+        """First sample that a decode to come needs; None if there is none."""
+        return min((start for u in self._utterances if (start := u.needed_from) is not None), default=None)
+
+    @property
+    def buffer_usage(self) -> float:
+        """Share of the ring that decodes to come still need, 0..1."""
+        start = self.needed_from
+        return 0.0 if start is None else (self._listening.written - start) / self._listening.capacity
+
+    # --- speech ----------------------------------------------------------------------------------------------------
+
+    def follow(self, turns: Sequence[Turn], arrived: float) -> None:
+        """Audio was heard that `arrived` then, and this is what was decided on the way."""
+        for position, decision in turns:
+            if self._speaking is not None:
+                self._speaking.grow(position, arrived)
+            if isinstance(decision, SpeechStart):
+                self._begin(decision, position, arrived)
+            else:
+                self._end(decision, position, arrived)
+        if self._speaking is not None:
+            self._speaking.grow(self._listening.position, arrived, self._listening.written)
+
+    def finalize(self) -> None:
+        """Answer a finalize; speech has been ended for it. If nothing is being said, an empty utterance answers."""
+        if self._utterances and self._utterances[-1].number == self._begun - 1:
+            self._utterances[-1].from_finalize = True
+        else:
+            self._say_nothing()
+
+    def _begin(self, turn: SpeechStart, position: int, now: float) -> None:
+        utterance = Utterance(self._begun, turn.onset, turn.audio_start, self._hop(), self._limits)
+        self._begun += 1
+        self._speaking = utterance
+        self._open(utterance)
+        utterance.grow(position, now)
+
+    def _end(self, turn: SpeechEnd, position: int, now: float) -> None:
+        if self._speaking is not None:
+            self._speaking.endpoint(turn.end, turn.audio_end, position, now)
+            self._speaking = None
+
+    def _open(self, utterance: Utterance) -> None:
+        self._utterances.append(utterance)
+        self.outbox.begin(utterance.number)
+        self.outbox.say(utterance.number, SpeechStarted(0, utterance.number, utterance.onset))
+
+    def _say_nothing(self) -> None:
+        """An utterance without audio, complete in itself: the answer to a finalize after silence."""
+        here = self._listening.written
+        utterance = Utterance(self._begun, here, here, 1, self._limits)
+        self._begun += 1
+        utterance.from_finalize = True
+        self._open(utterance)
+        utterance.endpoint(here, here, here, 0.0)
+        utterance.take_final()
+        self._whole_decoded(utterance, (), _NO_TIME, 0.0)
+
+    # --- jobs ------------------------------------------------------------------------------------------------------
+
+    def make_jobs(self, now: float) -> None:
+        """Whole segments first, oldest first; then the newest partial, if none is out."""
+        for utterance in self._utterances:
+            if self._desk.has_room and (want := utterance.take_final()) is not None:
+                self._make_job(utterance, want, now)
+        speaking = self._speaking if self._partials else None
+        if speaking is None or self._desk.has_partial or not self._desk.has_room:
+            return
+        if (want := speaking.take_partial()) is not None:
+            self._make_job(speaking, want, now)
+
+    def settle(self, outcome: Outcome, now: float) -> None:
+        """Take the end of a job. One that is not known any more is ignored."""
+        if is_refused(outcome):
+            self._troubles.busy(len(self._desk), now)
+        request = self._desk.settle(outcome, now)
+        if request is not None:
+            self._settled(request, outcome, now)
+
+    def _make_job(self, utterance: Utterance, want: Want, now: float) -> None:
+        self._desk.make(utterance, want, self._listening.read(want.start, want.end), now)
+
+    def _settled(self, request: Request, outcome: Outcome, now: float) -> None:
+        latency, utterance, want = request.latency(outcome, now), request.utterance, request.want
+        words = None if outcome.hypothesis is None else outcome.hypothesis.words
+        if words is not None:
+            self._troubles.over()
+            self._window.observe(latency.queue_ms + latency.inference_ms)
+        elif want.kind == "final" or not (is_refused(outcome) or is_dropped(outcome)):
+            self._troubles.failed(outcome)
+        if want.kind == "final":
+            self._whole_decoded(utterance, words, latency, now)
+        elif words is not None and utterance.partial_decoded(want.start, words, want.end) and utterance.words:
+            self.outbox.say(utterance.number, partial_of(utterance, want.end, latency, self._input()))
+
+    def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
+        listening = self._listening
+        utterance.whole_decoded(words, listening.quietest, listening.position, self._hop(), now)
+        if utterance.state is State.DONE:
+            self._utterances.remove(utterance)
+            self.outbox.say(utterance.number, final_of(utterance, latency))
+            self.outbox.say(utterance.number, SpeechEnded(0, utterance.number, utterance.end))
+            self.outbox.end(utterance.number)
+
+    def _hop(self) -> int:
+        return round(self._window.hop_seconds * _SAMPLE_RATE)
+
+    def _input(self) -> InputState:
+        return InputState(self._listening.level_db, self.buffer_usage, self._dropped())

@@ -1,0 +1,119 @@
+"""What a voice session hears: audio into the ring and, frame by frame, to the endpointer; turns of speech come out."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, NamedTuple
+
+from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
+from fastring.analysis.endpoint import Decision, Endpointer, SpeechEnd, SpeechStart
+from fastring.audio.ring import RingBuffer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastring.config import EndpointSettings
+
+__all__ = ["Listening", "Turn"]
+
+_QUIETEST_DB = -120.0
+
+
+class Turn(NamedTuple):
+    """Speech starts or ends. `position`: audio was measured up to here when that was decided."""
+
+    position: int
+    decision: Decision
+
+
+class Listening:
+    """The ear of one stream: its ring, its detector and its endpointer. One owner at a time.
+
+    Args:
+        capacity: samples that the ring holds.
+        endpoint: when speech starts and ends.
+        vad: the voice detector of this stream; None leaves it to the energy gate.
+    """
+
+    def __init__(self, capacity: int, endpoint: EndpointSettings, vad: FrameScorer | None) -> None:
+        self.capacity = capacity
+        self._ring = RingBuffer(capacity, 1, "int16")
+        self._detector = SpeechDetector(vad)
+        self._endpointer = Endpointer(endpoint)
+        self._levels: deque[float] = deque(maxlen=capacity // FRAME_SAMPLES + 1)
+        self._written = 0
+        self._measured = 0
+        self._scored = 0
+
+    @property
+    def written(self) -> int:
+        """Samples heard so far."""
+        return self._written
+
+    @property
+    def position(self) -> int:
+        """The samples of them that are measured: whole frames, or all after `flush`."""
+        return min(self._measured, self._written)
+
+    @property
+    def frames(self) -> int:
+        """Frames measured."""
+        return self._measured // FRAME_SAMPLES
+
+    @property
+    def gated_share(self) -> float:
+        """Share of the frames that the energy gate kept from the voice detector, 0..1."""
+        return 1 - self._scored / self.frames if self._measured else 0.0
+
+    @property
+    def level_db(self) -> float:
+        """Level of the newest frame in dBFS."""
+        return self._levels[-1] if self._levels else _QUIETEST_DB
+
+    def hear(self, samples: NDArray[np.int16]) -> list[Turn]:
+        """Take audio, shape (n,); what is decided by it."""
+        self._ring.write(samples)
+        self._written += len(samples)
+        return self._turns(self._detector.push(samples))
+
+    def flush(self) -> list[Turn]:
+        """No more audio comes: measure what is left of the last frame."""
+        return self._turns(self._detector.flush())
+
+    def end_speech(self) -> list[Turn]:
+        """End speech here and now, if there is any."""
+        return [Turn(self.position, self._held(it)) for it in self._endpointer.force_end(self._written)]
+
+    def read(self, start: int, end: int) -> NDArray[np.float32]:
+        """A copy of the audio between two samples, float32 in [-1, 1].
+
+        Raises:
+            RangeLostError: if it is not in the ring any more, or not yet.
+        """
+        return self._ring.read_at(start, end - start, "float32")
+
+    def quietest(self, start: int, end: int) -> int:
+        """The middle of the quietest frame between two samples; the last of several alike."""
+        first = self.frames - len(self._levels)
+        low, high = max(start // FRAME_SAMPLES, first), max(end // FRAME_SAMPLES, start // FRAME_SAMPLES + 1)
+        frame = min(range(low, high), key=lambda i: (self._levels[min(i - first, len(self._levels) - 1)], -i))
+        return min(max(frame * FRAME_SAMPLES + FRAME_SAMPLES // 2, start), end)
+
+    def _turns(self, frames: Sequence[Frame]) -> list[Turn]:
+        turns: list[Turn] = []
+        for frame in frames:
+            self._measured += FRAME_SAMPLES
+            self._levels.append(frame.level_db)
+            self._scored += frame.scored
+            turns += [Turn(self.position, self._held(it)) for it in self._endpointer.push(frame)]
+        return turns
+
+    def _held(self, decision: Decision) -> Decision:
+        """The last frame may be filled up with silence: nothing starts or ends after the audio does."""
+        if isinstance(decision, SpeechStart):
+            return SpeechStart(min(decision.onset, self._written), min(decision.audio_start, self._written))
+        end, audio_end = min(decision.end, self._written), min(decision.audio_end, self._written)
+        return SpeechEnd(end, audio_end, decision.reason)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_world import RATE, LevelScorer, speak
+
+from fastring.analysis.endpoint import SpeechEnd, SpeechStart
+from fastring.config import EndpointSettings
+from fastring.errors import RangeLostError
+from fastring.session.listening import Listening
+
+TWO = speak([0.5, "one two three four", 1.0, "seven eight", 1.0])
+
+
+def listening(capacity: int = 40 * RATE) -> Listening:
+    return Listening(capacity, EndpointSettings(), LevelScorer())
+
+
+def test_speech_starts_and_ends_in_turn() -> None:
+    turns = listening().hear(TWO.samples)
+    assert [type(turn.decision) for turn in turns] == [SpeechStart, SpeechEnd] * 2
+    start, end = turns[0].decision, turns[1].decision
+    assert isinstance(start, SpeechStart)
+    assert isinstance(end, SpeechEnd)
+    assert abs(start.onset - RATE // 2) <= 512
+    assert abs(end.end - 1.5 * RATE) <= 1024
+    assert [turn.position % 512 for turn in turns] == [0] * 4
+    assert end.end < turns[1].position <= end.end + 0.3 * RATE
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.integers(1, 30_000), max_size=10))
+def test_any_chunking_gives_the_same_turns(cuts: list[int]) -> None:
+    ear = listening()
+    at = np.minimum(np.cumsum(cuts), len(TWO.samples)).astype(int)
+    turns = [turn for part in np.split(TWO.samples, at) for turn in ear.hear(part)]
+    assert turns == listening().hear(TWO.samples)
+
+
+def test_nothing_lies_after_the_audio() -> None:
+    ear = listening()
+    ear.hear(TWO.samples[: RATE + 100])
+    assert ear.position == (RATE + 100) // 512 * 512
+    ear.flush()
+    assert ear.position == ear.written == RATE + 100
+    (turn,) = ear.end_speech()
+    assert turn.position == RATE + 100
+    assert isinstance(turn.decision, SpeechEnd)
+    assert turn.decision.audio_end == RATE + 100
+    assert ear.end_speech() == []
+
+
+def test_audio_is_read_as_floats_while_it_is_held() -> None:
+    ear = listening(capacity=RATE)
+    ear.hear(TWO.samples[: 2 * RATE])
+    np.testing.assert_array_equal(ear.read(RATE, RATE + 10), TWO.samples[RATE : RATE + 10] / np.float32(32768))
+    with pytest.raises(RangeLostError):
+        ear.read(0, 10)
+
+
+def test_the_quietest_frame_and_the_newest_level() -> None:
+    ear = listening()
+    assert ear.level_db == -120.0
+    ear.hear(TWO.samples[: RATE // 2])
+    loud = round(0.6 * RATE)
+    ear.hear(TWO.samples[RATE // 2 : RATE // 2 + loud])
+    assert -30 < ear.level_db < -15
+    assert ear.quietest(0, RATE) < RATE // 2
+    dip = ear.quietest(RATE // 2, RATE)  # words of 0.25 s end in a dip
+    assert min(abs(dip - 0.75 * RATE), abs(dip - RATE)) < 1024
+
+
+def test_the_share_that_the_gate_saved() -> None:
+    ear = listening()
+    assert ear.gated_share == 0.0
+    ear.hear(np.zeros(10 * RATE, np.int16))
+    assert ear.gated_share == 1.0
+    ear.hear(TWO.samples)
+    assert 0.5 < ear.gated_share < 0.9
