@@ -185,6 +185,11 @@ class ServerSettings:
     idle_timeout_s: float = _setting(60.0, "a connection without audio or commands is closed after this long")
     heartbeat_s: float = _setting(20.0, "seconds between WebSocket pings")
     send_queue: int = _setting(64, "messages that may wait for a slow reader")
+    model_aliases: tuple[str, ...] = _setting(
+        ("nova-3", "whisper-1", "gpt-4o-transcribe", "gpt-realtime"),
+        "names by which clients of other services may ask for the loaded model",
+    )
+    protocols: tuple[str, ...] = _setting((), "families of endpoints to serve, comma-separated; empty: all of them")
     drain_s: float = _setting(3.0, "on shutdown, finish what is queued within this time")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "lowest level that is logged")
     log_json: bool = _setting(False, "log JSON lines")

@@ -14,8 +14,11 @@ import websockets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastring.config import SecuritySettings
-from fastring.server.routes import PAGES, SOCKETS
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import SecuritySettings, ServerSettings, Settings
+from fastring.errors import ConfigError
+from fastring.server.app import build_app
+from fastring.server.routes import FAMILIES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,8 +27,11 @@ if TYPE_CHECKING:
 
 BASE = "/api/v1/stream/"
 KEYS = SecuritySettings(api_keys=("right-key",))
-ENDPOINTS = [path.format(stream_id="a") for _, path, _ in SOCKETS]
-GUARDED = [(method, path.format(stream_id="a")) for method, path, _ in PAGES if path not in ("/", BASE + "health")]
+SOCKETS = [socket.path for family in FAMILIES for socket in family.sockets]
+SOCKET_NAMES = [socket.name for family in FAMILIES for socket in family.sockets]
+PAGES = [page for family in FAMILIES for page in family.pages]
+ENDPOINTS = [path.format(stream_id="a") for path in SOCKETS]
+GUARDED = [(page.method, page.path.format(stream_id="a")) for page in PAGES if not page.open_to_all]
 CODES = {"invalid_json", "unknown_type", "invalid_base64", "odd_length", "partial_frame", "invalid_field"}
 
 
@@ -33,10 +39,24 @@ def test_every_path_is_in_the_reference(root: Path) -> None:
     reference = root / "docs" / "reference"
     pages = (reference / "http.md").read_text(encoding="utf-8")
     sockets = (reference / "protocol.md").read_text(encoding="utf-8")
-    for method, path, _ in PAGES:
-        assert f"`{method} {path.replace('{stream_id}', '{id}')}`" in pages
-    for _, path, _ in SOCKETS:
+    for page in PAGES:
+        assert f"`{page.method} {page.path.replace('{stream_id}', '{id}')}`" in pages
+    for path in SOCKETS:
         assert f"`{path}`" in sockets
+
+
+def test_what_may_be_asked_without_a_key_is_known() -> None:
+    assert {page.path for page in PAGES if page.open_to_all} == {"/", BASE + "health"}
+
+
+async def test_families_are_switched_on_by_name(serve: Serve) -> None:
+    async with serve(protocols=("native",)) as server:
+        assert (await server.get(BASE + "health"))[0] == 200
+
+
+def test_an_unknown_family_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"server.protocols = 'gopher': must be of native"):
+        build_app(Settings(server=ServerSettings(protocols=("gopher",))), ScriptedTranscriber(("zero",)))
 
 
 # --- keys -----------------------------------------------------------------------------------------------------------
@@ -157,7 +177,7 @@ HOSTILE = st.lists(
 )
 
 
-@pytest.mark.parametrize("path", ENDPOINTS, ids=[name for name, _, _ in SOCKETS])
+@pytest.mark.parametrize("path", ENDPOINTS, ids=SOCKET_NAMES)
 async def test_whatever_comes_is_answered_and_the_stream_goes_on(server: Running, path: str) -> None:
     ws = await open_any(server, path)
     other = await server.connect(BASE + "audio/bystander")
@@ -196,7 +216,7 @@ async def test_whatever_comes_is_answered_and_the_stream_goes_on(server: Running
     await other.close()
 
 
-@pytest.mark.parametrize("path", ENDPOINTS, ids=[name for name, _, _ in SOCKETS])
+@pytest.mark.parametrize("path", ENDPOINTS, ids=SOCKET_NAMES)
 async def test_broken_frames_end_their_connection_alone(server: Running, path: str) -> None:
     other = await server.connect(BASE + "audio/bystander")
     await other.receive_json(timeout=5)

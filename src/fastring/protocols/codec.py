@@ -5,14 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from fastring.events import Closed, Failure
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastring.events import Command, Event
 
-__all__ = ["Codec", "Counters", "Message", "SequenceCheck"]
+__all__ = ["Codec", "Counters", "Message", "SequenceCheck", "close_frame"]
 
 Message = str | bytes
+
+_POLICY_VIOLATION = 1008
+_CLOSE_CODES = {
+    "message_too_large": 1009,
+    "engine_failed": 1011,
+    "internal": 1011,
+    "overloaded": 1013,
+    "too_many_streams": 1013,
+}
 
 
 @dataclass(slots=True)
@@ -48,6 +59,17 @@ class Codec(Protocol):
     def encode(self, event: Event) -> Sequence[Message]:
         """Turn an event into the messages that tell it in this protocol: none if the protocol does not tell it."""
         ...
+
+    def close_frame(self, event: Closed | Failure) -> tuple[int, str]:
+        """The code and the reason the connection closes with after its last event."""
+        ...
+
+
+def close_frame(event: Closed | Failure) -> tuple[int, str]:
+    """What a protocol closes with that has no codes of its own; see `Codec.close_frame`."""
+    if isinstance(event, Closed):
+        return 1000, event.reason
+    return _CLOSE_CODES.get(event.code, _POLICY_VIOLATION), event.code
 
 
 @dataclass(slots=True)

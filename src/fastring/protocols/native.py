@@ -7,8 +7,8 @@ import struct
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastring.errors import ProtocolError
-from fastring.events import Audio, Close, Control, Finalize, Ping, Resume
-from fastring.protocols.codec import Counters, Message, SequenceCheck
+from fastring.events import Audio, Close, Closed, Control, Failure, Finalize, Ping, Resume
+from fastring.protocols.codec import Counters, Message, SequenceCheck, close_frame
 from fastring.protocols.messages import decode_base64, field, parse_object, shown, write_object
 from fastring.protocols.native_events import fields_of
 
@@ -79,6 +79,10 @@ class NativeCodec:
         """Turn an event into its one message; see `Codec.encode`."""
         name, fields = fields_of(event, self._sample_rate)
         return (write_object({"type": name, "stream_id": self._stream_id, **fields}),)
+
+    def close_frame(self, event: Closed | Failure) -> tuple[int, str]:
+        """See `Codec.close_frame`."""
+        return close_frame(event)
 
     def _binary(self, message: bytes) -> list[Command]:
         if not self._numbered:

@@ -13,9 +13,9 @@ from fastring.asr.pool import TranscriberPool
 from fastring.protocols.codec import Counters
 from fastring.server.auth import Gate
 from fastring.server.metrics import Metrics
-from fastring.server.problems import answer_problems
+from fastring.server.problems import REFUSALS, answer_problems
 from fastring.server.registry import Registry
-from fastring.server.routes import admit, routes
+from fastring.server.routes import admit, chosen, refusals, routes
 from fastring.server.services import SERVICES, Services
 from fastring.session.window import AdaptiveWindow
 
@@ -42,9 +42,10 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         transcriber: the loaded engine; the caller closes it after the application.
 
     Raises:
-        ConfigError: the file of keys cannot be read.
+        ConfigError: the file of keys cannot be read, or there is no such protocol.
     """
     asr = settings.asr
+    families = chosen(settings.server.protocols)
     gate = Gate(settings.security, settings.server)  # may refuse, so before the pool starts its threads
     services = Services(
         settings=settings,
@@ -63,7 +64,8 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
     app = web.Application(middlewares=[answer_problems, admit], client_max_size=settings.server.max_upload_bytes)
     app[SERVICES] = services
-    app.add_routes(routes())
+    app[REFUSALS] = refusals(families)
+    app.add_routes(routes(families))
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)
     app.on_shutdown.append(drain)

@@ -41,15 +41,7 @@ _BURST_S = 0.002  # what one connection may keep the loop for while messages are
 _WAITED_S = 0.0002  # a read that took longer than this has let others run
 
 _TOO_LARGE = 1009
-_FATAL_CLOSE_CODES = {
-    "message_too_large": _TOO_LARGE,
-    "engine_failed": 1011,
-    "internal": 1011,
-    "overloaded": 1013,
-    "too_many_streams": 1013,
-}
 _ECHOED = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
-_POLICY_VIOLATION = 1008
 _GOING_AWAY = 1012
 _SLOW_READER = 1013
 
@@ -78,6 +70,7 @@ class Connection:
         station: takes the commands.
         settings: limits.
         name: for logs.
+        idle_timeout_s: how long the client may say nothing; None is the setting's.
 
     Attributes:
         gone: set when nothing is left.
@@ -93,6 +86,7 @@ class Connection:
         settings: ServerSettings,
         *,
         name: str,
+        idle_timeout_s: float | None = None,
     ) -> None:
         self.codec = codec
         self.station = station
@@ -102,9 +96,10 @@ class Connection:
         self._socket = socket
         self._transport = transport
         self._settings = settings
+        self._idle_timeout_s = settings.idle_timeout_s if idle_timeout_s is None else idle_timeout_s
         self._outbox = Outbox(settings.send_queue)
         self._ending = False
-        self._end_code = 1000
+        self._going_away = False
         self._held: asyncio.Future[None] | None = None
         self._heard_s = time.monotonic()
         self._idle: asyncio.TimerHandle | None = None
@@ -131,7 +126,7 @@ class Connection:
     def finish(self) -> None:
         """Ask the client to come back elsewhere, once what it sent is answered."""
         if not self._ending:
-            self._end_code = _GOING_AWAY
+            self._going_away = True
             try:
                 self.station.finish(time.monotonic())
             except Exception:  # one connection's fault must not keep the others from their end
@@ -147,7 +142,7 @@ class Connection:
         loop = asyncio.get_running_loop()
         self._socket.last_words = self._too_large()
         self._writer = loop.create_task(self._write(), name=f"write {self.name}")
-        self._idle = loop.call_later(self._settings.idle_timeout_s, self._check_idle)
+        self._idle = loop.call_later(self._idle_timeout_s, self._check_idle)
         try:
             self.station.attach(self)
             await self._read()
@@ -226,7 +221,7 @@ class Connection:
 
     def _check_idle(self) -> None:
         idle_s = time.monotonic() - self._heard_s
-        limit_s = self._settings.idle_timeout_s
+        limit_s = self._idle_timeout_s
         if idle_s >= limit_s:
             self.post(Failure("idle_timeout", f"nothing came for {limit_s:g} s (server.idle_timeout_s)", fatal=True))
         else:
@@ -241,8 +236,8 @@ class Connection:
                 for event in await self._outbox.take():
                     for message in self.codec.encode(event):
                         await self._send(message)
-                    if _is_last(event):
-                        await self._say_goodbye(self._close_code(event), _reason(event))
+                    if isinstance(event, Closed | Failure) and _is_last(event):
+                        await self._say_goodbye(*self._close_frame(event))
                         return
         except ConnectionError:
             pass  # the peer is gone; the reader sees it too
@@ -259,10 +254,12 @@ class Connection:
         else:
             await self._socket.send_bytes(message)
 
-    def _close_code(self, event: Event) -> int:
-        if isinstance(event, Failure):
-            return _FATAL_CLOSE_CODES.get(event.code, _POLICY_VIOLATION)
-        return self._end_code
+    def _close_frame(self, event: Closed | Failure) -> tuple[int, bytes]:
+        """Code and reason, of which a close frame holds 123 bytes."""
+        code, reason = self.codec.close_frame(event)
+        if self._going_away and isinstance(event, Closed):
+            code = _GOING_AWAY
+        return code, reason.encode("ascii", "replace")[:123]
 
     def _drop_slow_reader(self) -> None:
         log.warning("slow reader dropped", connection=self.name, waiting=len(self._outbox))
@@ -323,9 +320,3 @@ class Connection:
 
 def _is_last(event: Event) -> bool:
     return isinstance(event, Closed) or (isinstance(event, Failure) and event.fatal)
-
-
-def _reason(event: Event) -> bytes:
-    """The close frame's reason: at most 123 bytes."""
-    text = event.reason if isinstance(event, Closed) else event.code if isinstance(event, Failure) else ""
-    return text.encode("ascii", "replace")[:123]

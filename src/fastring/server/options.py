@@ -14,6 +14,8 @@ from fastring.server.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from multidict import MultiMapping
+
     from fastring.audio.format import Encoding
 
 __all__ = ["AudioOptions", "Query", "stream_id_of"]
@@ -48,6 +50,16 @@ class Query:
 
     def __init__(self, values: Mapping[str, str]) -> None:
         self._values = values
+
+    @classmethod
+    def once(cls, query: MultiMapping[str]) -> Query:
+        """Of a request whose parameters may each be given once."""
+        values: dict[str, str] = {}
+        for name, value in query.items():
+            if name in values:
+                raise Problem(400, "invalid_parameter", "given twice", param=name[:64])
+            values[name] = value
+        return cls(values)
 
     def has(self, name: str) -> bool:
         """Whether the client said anything about it."""

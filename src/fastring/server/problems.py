@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Mapping
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["UPGRADED", "Problem", "answer_problems", "busy"]
+__all__ = ["REFUSALS", "UPGRADED", "Problem", "answer_problems", "busy"]
 
 UPGRADED: web.RequestKey[bool] = web.RequestKey("upgraded", bool)
 """Set once a request has become a WebSocket: then there is no HTTP answer any more."""
@@ -28,6 +29,9 @@ _CODES = {
     415: "unsupported_media_type",
     426: "upgrade_required",
 }
+
+
+Refuse = Callable[["Problem", web.Request], web.Response]
 
 
 class Problem(Exception):  # noqa: N818 - it is an answer more than an error
@@ -66,19 +70,30 @@ def busy(code: str, message: str, *, retry_after_s: int) -> Problem:
 
 @web.middleware
 async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every refusal in the one shape, aiohttp's own included; an unforeseen error is logged and hidden."""
+    """Answer every refusal in the words of its protocol, aiohttp's own included; an unforeseen error is hidden."""
     try:
         return await handler(request)
     except Problem as problem:
-        return problem.response()
+        return _refuse(problem, request)
     except web.HTTPException as error:
         if error.status < 400:
             raise
         code = _CODES.get(error.status, "http_error")
         kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        return Problem(error.status, code, error.reason, headers=kept).response()
+        return _refuse(Problem(error.status, code, error.reason, headers=kept), request)
     except Exception:
         if request.transport is None or request.get(UPGRADED):
             raise
         log.exception("request failed", path=request.path)
-        return Problem(500, "internal", "the server failed; its log says why").response()
+        return _refuse(Problem(500, "internal", "the server failed; its log says why"), request)
+
+
+def _refuse(problem: Problem, request: web.Request) -> web.Response:
+    """As the family of the path words it; fastring's own way where the path belongs to none."""
+    resource = request.match_info.route.resource
+    words = request.app.get(REFUSALS, {}).get(resource.canonical) if resource is not None else None
+    return words(problem, request) if words else problem.response()
+
+
+REFUSALS: web.AppKey[Mapping[str, Refuse]] = web.AppKey("refusals")
+"""How a refusal is worded, by the path of the route."""

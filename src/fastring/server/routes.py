@@ -4,59 +4,60 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
 
-from fastring.errors import UnknownStreamError
+from fastring.errors import ConfigError, UnknownStreamError
 from fastring.protocols.codec import Counters
-from fastring.server import http
 from fastring.server.auth import subprotocol_of
 from fastring.server.connection import CLOSE_TIMEOUT_S, Connection, Socket
-from fastring.server.openings import Opening, open_audio, open_control, open_voice
-from fastring.server.options import Query, stream_id_of
-from fastring.server.problems import UPGRADED, Problem
+from fastring.server.endpoints.native import NATIVE
+from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
+from fastring.server.problems import UPGRADED, Problem, Refuse
 from fastring.server.services import SERVICES, Services
 
 if TYPE_CHECKING:
-    from multidict import MultiMapping
+    from collections.abc import Iterator, Sequence
 
-__all__ = ["PAGES", "SOCKETS", "admit", "routes"]
+__all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
 log = structlog.get_logger("fastring.server")
 
-Open = Callable[[Services, str, Query, str], Opening]
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+FAMILIES: Final[tuple[Family, ...]] = (NATIVE,)
 
-SOCKETS: tuple[tuple[str, str, Open], ...] = (
-    ("audio", "/api/v1/stream/audio/{stream_id}", open_audio),
-    ("control", "/api/v1/stream/control/{stream_id}", open_control),
-    ("voice", "/api/v1/stream/voice/{stream_id}", open_voice),
-)
-
-PAGES: tuple[tuple[str, str, Handler], ...] = (
-    ("POST", "/api/v1/stream/start/{stream_id}", http.start),
-    ("POST", "/api/v1/stream/stop/{stream_id}", http.stop),
-    ("GET", "/api/v1/stream/stats/{stream_id}", http.stats),
-    ("GET", "/api/v1/stream/list", http.list_streams),
-    ("GET", "/api/v1/stream/health", http.health),
-    ("GET", "/metrics", http.metrics),
-    ("GET", "/metrics/streaming", http.streaming_metrics),
-    ("GET", "/", http.index),
-)
-
-OWNER: web.RequestKey[str] = web.RequestKey("owner", str)
-"""Who presents a request: a short name of the key, "" on an open server."""
-
-_WITHOUT_KEY = frozenset({"/", "/api/v1/stream/health"})
+_OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
 
 
-def routes() -> list[web.RouteDef]:
-    """All of them, for aiohttp."""
-    sockets = [web.get(path, _socket_handler(endpoint, path_open)) for endpoint, path, path_open in SOCKETS]
-    return [*sockets, *(web.route(method, path, handler) for method, path, handler in PAGES)]
+def chosen(names: Sequence[str]) -> tuple[Family, ...]:
+    """The families of these names, all if there are none.
+
+    Raises:
+        ConfigError: there is no such family.
+    """
+    known = {family.name: family for family in FAMILIES}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"server.protocols = {name!r}: must be of {', '.join(known)}")
+    return tuple(family for family in FAMILIES if not names or family.name in names)
+
+
+def routes(families: Sequence[Family]) -> list[web.RouteDef]:
+    """All of theirs, for aiohttp."""
+    return [route for family in families for route in _routes_of(family)]
+
+
+def refusals(families: Sequence[Family]) -> dict[str, Refuse]:
+    """How each path words a refusal."""
+    return {path: family.refuse for family in families for path in family.paths}
+
+
+def _routes_of(family: Family) -> Iterator[web.RouteDef]:
+    for socket in family.sockets:
+        yield web.get(socket.path, _socket_handler(socket))
+    for page in family.pages:
+        yield web.route(page.method, page.path, page.handler)
 
 
 @web.middleware
@@ -64,7 +65,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who may come in; an unknown stream is 404 wherever it is asked for."""
     gate = request.app[SERVICES].gate
     gate.check_origin(request.headers)
-    if request.path not in _WITHOUT_KEY:
+    if request.path not in _OPEN_TO_ALL:
         request[OWNER] = gate.owner(request.headers)
     try:
         return await handler(request)
@@ -72,22 +73,24 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         raise Problem(404, error.code, str(error), param="stream_id") from None
 
 
-def _socket_handler(endpoint: str, open_station: Open) -> Handler:
+def _socket_handler(route: SocketRoute) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
         socket = _socket(services, request)
         services.registry.admit()
-        stream_id = stream_id_of(request.match_info["stream_id"])
-        opening = open_station(services, stream_id, Query(_once(request.query)), request[OWNER])
+        asked = Asked(request.match_info, request.query, request.headers, request[OWNER])
+        opening = route.open(services, asked)
+        socket.headers.update(opening.headers)
         connection = Connection(
             socket,
             _transport(request),
             opening.codec,
             opening.station,
             services.settings.server,
-            name=f"{endpoint}/{stream_id}",
+            name=f"{route.name}/{request.match_info.get('stream_id', '')}",
+            idle_timeout_s=opening.idle_timeout_s,
         )
-        await _serve(services, request, connection, socket, endpoint)
+        await _serve(services, request, connection, socket, route.name)
         return socket
 
     return handle
@@ -134,12 +137,3 @@ def _transport(request: web.Request) -> asyncio.Transport:
     if request.transport is None:
         raise ConnectionResetError("the client is gone")
     return request.transport
-
-
-def _once(query: MultiMapping[str]) -> dict[str, str]:
-    values: dict[str, str] = {}
-    for name, value in query.items():
-        if name in values:
-            raise Problem(400, "invalid_parameter", "given twice", param=name[:64])
-        values[name] = value
-    return values

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from fastring.analysis.silero import SileroStream, silero_available
 from fastring.server.tokens import ResumeTokens
+from fastring.server.voice_runner import VoiceRunner
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fastring.analysis.detector import FrameScorer
     from fastring.asr.pool import TranscriberPool
     from fastring.asr.transcriber import Capabilities
-    from fastring.config import Settings
+    from fastring.config import EndpointSettings, Settings
     from fastring.protocols.codec import Counters
     from fastring.server.auth import Gate
     from fastring.server.metrics import Metrics
@@ -49,13 +50,22 @@ class Services:
         """A name that no other session of this process has or had, even under the same id."""
         return f"{stream_id}#{next(self._serial)}"
 
-    def voice_session(self, name: str, *, language: str, interim: bool) -> VoiceSession:
-        """A new voice session with a voice detector of its own."""
+    def voice_runner(
+        self, name: str, *, language: str, interim: bool, endpoint: EndpointSettings | None = None
+    ) -> VoiceRunner:
+        """A new voice session with a voice detector of its own, ready to run.
+
+        Args:
+            name: of its jobs; see `session_name`.
+            language: code, or "" for the configured one.
+            interim: whether partials are wanted.
+            endpoint: when its speech starts and ends, if not as configured.
+        """
         settings = self.settings
-        return VoiceSession(
+        session = VoiceSession(
             name,
             voice=settings.voice,
-            endpoint=settings.endpoint,
+            endpoint=endpoint or settings.endpoint,
             capabilities=self.capabilities,
             vad=self._vad(),
             language=language or settings.asr.language,
@@ -63,6 +73,7 @@ class Services:
             window=self.window,
             max_jobs=settings.asr.max_queue,
         )
+        return VoiceRunner(session, name=name, pool=self.pool, metrics=self.metrics)
 
     def _vad(self) -> FrameScorer | None:
         wanted = self.settings.endpoint.vad

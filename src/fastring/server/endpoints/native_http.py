@@ -12,7 +12,7 @@ from aiohttp import web
 from fastring._version import __version__
 from fastring.errors import ProtocolError
 from fastring.protocols.messages import parse_object
-from fastring.server.openings import AUDIO_DEFAULTS, start_stream
+from fastring.server.endpoints.native_sockets import AUDIO_DEFAULTS, start_stream
 from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
 from fastring.server.services import SERVICES

@@ -1,11 +1,8 @@
-"""From a request for a WebSocket to what will stand behind it; every refusal is made here, before the upgrade."""
+"""From a request for one of fastring's own WebSockets to what will stand behind it."""
 
 from __future__ import annotations
 
-import re
 import time
-from dataclasses import dataclass
-from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from fastring.audio.decode import open_decoder
@@ -15,38 +12,31 @@ from fastring.protocols.native import NativeCodec
 from fastring.server.analysis_station import AnalysisStation, AnalysisStream
 from fastring.server.control_station import ControlStation
 from fastring.server.decoding import PlainDecoder
-from fastring.server.options import AudioOptions, Query
+from fastring.server.family import Asked, Opening
+from fastring.server.model_names import check_language, check_model
+from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
 from fastring.server.voice_station import VoiceStation
 from fastring.session.analysis import AnalysisSession
 
 if TYPE_CHECKING:
-    from fastring.protocols.codec import Codec
     from fastring.server.decoding import Decoder
     from fastring.server.services import Services
-    from fastring.server.station import Station
 
-__all__ = ["AUDIO_DEFAULTS", "Opening", "open_audio", "open_control", "open_voice", "start_stream"]
+__all__ = ["AUDIO_DEFAULTS", "open_audio", "open_control", "open_voice", "start_stream"]
 
 SESSION_RATE = 16_000
 AUDIO_DEFAULTS = AudioOptions("float32", 44_100)
 VOICE_DEFAULTS = AudioOptions("linear16", SESSION_RATE)
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """A connection about to be."""
-
-    codec: Codec
-    station: Station
-
-
-def open_voice(services: Services, stream_id: str, query: Query, owner: str) -> Opening:
+def open_voice(services: Services, asked: Asked) -> Opening:
     """A voice stream of that id.
 
     Raises:
         Problem: 400, 409 or 503.
     """
+    stream_id, query = stream_id_of(asked.path["stream_id"]), Query.once(asked.query)
     audio = AudioOptions.read(query, VOICE_DEFAULTS)
     check_model(services, query.text("model", r"[^\x00-\x1f]{1,256}"))
     language = check_language(services, query.text("language", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"))
@@ -57,11 +47,8 @@ def open_voice(services: Services, stream_id: str, query: Query, owner: str) -> 
     codec = _codec(services, stream_id, audio, SESSION_RATE)
     station = VoiceStation(
         stream_id,
-        session=services.voice_session(name, language=language, interim=interim),
-        session_name=name,
+        runner=services.voice_runner(name, language=language, interim=interim),
         decoder=open_decoder(audio.format, SESSION_RATE),
-        pool=services.pool,
-        metrics=services.metrics,
         ready=VoiceReady(
             pcm_sample_rate=SESSION_RATE,
             encoding=audio.encoding,
@@ -72,7 +59,7 @@ def open_voice(services: Services, stream_id: str, query: Query, owner: str) -> 
             engine=services.capabilities.engine,
             model=services.capabilities.model,
             progressive=settings.voice.progressive and interim,
-            resume_token=services.tokens.issue(name, owner, time.time()),
+            resume_token=services.tokens.issue(name, asked.owner, time.time()),
         ),
         input_rate=audio.sample_rate,
         frame_bytes=audio.frame_bytes,
@@ -84,12 +71,13 @@ def open_voice(services: Services, stream_id: str, query: Query, owner: str) -> 
     return Opening(codec, station)
 
 
-def open_audio(services: Services, stream_id: str, query: Query, _owner: str) -> Opening:
+def open_audio(services: Services, asked: Asked) -> Opening:
     """A connection to the analysis stream of that id, which is started if it is not there.
 
     Raises:
         Problem: 400 (also where the stream runs at another rate), 409 or 503.
     """
+    stream_id, query = stream_id_of(asked.path["stream_id"]), Query.once(asked.query)
     found = services.registry.find(stream_id, "audio")
     running = found if isinstance(found, AnalysisStream) else None
     audio = AudioOptions.read(query, running.audio if running else AUDIO_DEFAULTS)
@@ -113,12 +101,13 @@ def open_audio(services: Services, stream_id: str, query: Query, _owner: str) ->
     return Opening(codec, station)
 
 
-def open_control(services: Services, stream_id: str, _query: Query, _owner: str) -> Opening:
+def open_control(services: Services, asked: Asked) -> Opening:
     """A control connection about the stream of that id, which must be there.
 
     Raises:
         UnknownStreamError: it is not.
     """
+    stream_id = stream_id_of(asked.path["stream_id"])
     services.registry.get(stream_id)
     return Opening(
         _codec(services, stream_id, AUDIO_DEFAULTS, SESSION_RATE), ControlStation(stream_id, services.registry)
@@ -146,32 +135,6 @@ def start_stream(services: Services, stream_id: str, audio: AudioOptions, *, kep
     )
     _add(services, stream)
     return stream
-
-
-def check_model(services: Services, model: str) -> None:
-    """Let pass the loaded model, by any of its names.
-
-    Raises:
-        Problem: 400.
-    """
-    loaded = services.capabilities.model
-    configured = services.settings.asr.model
-    names = {loaded, configured, PurePath(loaded).name, PurePath(configured).name, "default"}
-    if model and model not in names:
-        raise Problem(400, "unknown_model", f"model {model!a} is not loaded here: {loaded!a} is", param="model")
-
-
-def check_language(services: Services, language: str) -> str:
-    """The language, if the engine has it; of a tag as browsers send it (`en-US`) the language alone.
-
-    Raises:
-        Problem: 400.
-    """
-    has = services.capabilities.languages
-    primary = re.split("[-_]", language, maxsplit=1)[0].lower()
-    if primary and has and primary not in has:
-        raise Problem(400, "unknown_language", f"the engine knows {', '.join(has)}", param="language")
-    return primary
 
 
 def _add(services: Services, stream: AnalysisStream | VoiceStation) -> None:

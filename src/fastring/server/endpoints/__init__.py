@@ -1,0 +1,1 @@
+"""Everything the server can be asked, one family of endpoints a protocol."""

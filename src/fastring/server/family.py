@@ -1,0 +1,91 @@
+"""What a protocol brings to the server: its WebSockets, its pages, and how it words a refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from fastring.server.problems import Refuse
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from multidict import MultiMapping
+
+    from fastring.protocols.codec import Codec
+    from fastring.server.services import Services
+    from fastring.server.station import Station
+
+__all__ = ["OWNER", "Asked", "Family", "Handler", "Opening", "Page", "SocketRoute"]
+
+OWNER: web.RequestKey[str] = web.RequestKey("owner", str)
+"""Who presents a request: a short name of the key, "" on an open server."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request for a WebSocket, as far as its opening must know it."""
+
+    path: Mapping[str, str]
+    query: MultiMapping[str]
+    headers: Mapping[str, str]
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A connection about to be.
+
+    Attributes:
+        codec: translates.
+        station: takes the commands.
+        headers: further headers of the upgrade's answer.
+        idle_timeout_s: how long the client may say nothing; None is `server.idle_timeout_s`.
+    """
+
+    codec: Codec
+    station: Station
+    headers: Mapping[str, str] = field(default_factory=dict)
+    idle_timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRoute:
+    """A WebSocket: the name it is counted under, its path, and who makes what stands behind it.
+
+    `open` makes every refusal (a `Problem`), before the upgrade.
+    """
+
+    name: str
+    path: str
+    open: Callable[[Services, Asked], Opening]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An HTTP endpoint. `open_to_all`: no key is asked for."""
+
+    method: str
+    path: str
+    handler: Handler
+    open_to_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The endpoints of one protocol, switched on by `server.protocols`."""
+
+    name: str
+    sockets: tuple[SocketRoute, ...] = ()
+    pages: tuple[Page, ...] = ()
+    refuse: Refuse = lambda problem, _request: problem.response()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of its WebSockets, then of its pages."""
+        return (*(socket.path for socket in self.sockets), *(page.path for page in self.pages))

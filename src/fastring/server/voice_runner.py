@@ -1,0 +1,175 @@
+"""A voice session at work on the event loop: its jobs in the engine pool, its alarm, what its user notices measured."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Protocol
+
+from fastring.asr.transcriber import Outcome
+from fastring.errors import EngineFailedError, JobDroppedError, TranscriberError
+from fastring.events import Failure
+from fastring.server.voice_meter import VoiceMeter
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from fastring.asr.pool import TranscriberPool
+    from fastring.asr.transcriber import Job
+    from fastring.events import Event
+    from fastring.server.metrics import Metrics
+    from fastring.session.voice import VoiceSession, VoiceStats
+
+__all__ = ["VoiceListener", "VoiceRunner"]
+
+SESSION_RATE = 16_000
+
+
+class VoiceListener(Protocol):
+    """Who hears what a session says. Both calls come on the event loop's thread."""
+
+    def hear(self, event: Event) -> None:
+        """An event of the session, in order."""
+        ...
+
+    def relieve(self) -> None:
+        """`VoiceRunner.congested` may have changed."""
+        ...
+
+
+class VoiceRunner:
+    """Runs one voice session: 16 kHz mono in, events out to its listener.
+
+    It outlives a connection: `listener` may be taken away and another one set, and what is said meanwhile goes to
+    nobody, so whoever lets a session wait for its client listens itself.
+
+    Args:
+        session: the sans-I/O state.
+        name: the name its jobs bear, unique in the process.
+        pool: runs the jobs.
+        metrics: of the server.
+
+    Attributes:
+        name: see above.
+        listener: who hears the events.
+    """
+
+    def __init__(self, session: VoiceSession, *, name: str, pool: TranscriberPool, metrics: Metrics) -> None:
+        self.name = name
+        self.listener: VoiceListener | None = None
+        self._session = session
+        self._pool = pool
+        self._metrics = metrics
+        self._audio_seconds = metrics.audio.labels("voice")
+        self._meter = VoiceMeter(metrics)
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._alarm_s = 0.0
+        self._stopped = False
+
+    @property
+    def congested(self) -> bool:
+        """The client is so far ahead of the engine that its audio had better stay with it."""
+        return self._session.paused
+
+    @property
+    def closed(self) -> bool:
+        """Everything has been answered after `close`."""
+        return self._session.closed
+
+    def stats(self) -> VoiceStats:
+        """Counters of the session."""
+        return self._session.stats()
+
+    def receive_audio(self, samples: NDArray[np.int16], now: float) -> None:
+        """Take audio: int16 mono at 16 kHz, shape (n,)."""
+        self._audio_seconds.inc(len(samples) / SESSION_RATE)
+        self._session.receive_audio(samples, now)
+        self._advance(now)
+
+    def receive_gap(self, missing: int, now: float) -> None:
+        """So many samples were lost on the way."""
+        self._session.receive_gap(missing, now)
+        self._advance(now)
+
+    def finalize(self, now: float) -> None:
+        """End the utterance now; its final follows."""
+        self._session.receive_finalize(now)
+        self._advance(now)
+
+    def close(self, now: float, reason: str) -> None:
+        """Take no more audio; answer what was accepted, then `Closed`."""
+        self._session.receive_close(now, reason)
+        self._advance(now)
+
+    def stop(self) -> None:
+        """Let everything go, answered or not. No event follows."""
+        self._stopped = True
+        self.listener = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._pool.cancel(self.name)
+
+    def _advance(self, now: float) -> None:
+        """Carry off what the session has to say and to run, and set its alarm."""
+        while jobs := self._session.jobs_to_run():
+            for job in jobs:
+                self._submit(job, now)
+        for event in self._session.events_to_send():
+            told = _engine_failure(event) if isinstance(event, Failure) else event
+            if told is not None:
+                self._meter.note(told, now)
+                if self.listener is not None:
+                    self.listener.hear(told)
+        self._arm()
+
+    def _submit(self, job: Job, now: float) -> None:
+        """Offer a job to the pool. What it has no room for, the session skips or tries again."""
+        try:
+            self._pool.submit(job, self._done)
+        except TranscriberError as error:
+            self._metrics.jobs_refused.labels(job.kind).inc()
+            self._session.receive_outcome(Outcome(job, None, error), now)
+
+    def _done(self, outcome: Outcome) -> None:
+        """Called by an engine thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
+            self._loop.call_soon_threadsafe(self._receive_outcome, outcome)
+
+    def _receive_outcome(self, outcome: Outcome) -> None:
+        if self._stopped:
+            return
+        now = time.monotonic()
+        self._meter.note_outcome(outcome)
+        self._session.receive_outcome(outcome, now)
+        self._advance(now)
+        if self.listener is not None and not self.congested:
+            self.listener.relieve()
+
+    def _arm(self) -> None:
+        """Set the alarm. It is moved forward only: while audio comes the deadline recedes with every message."""
+        deadline = self._session.next_deadline()
+        if deadline is None or self._stopped or (self._timer is not None and self._alarm_s <= deadline):
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._alarm_s = deadline
+        self._timer = self._loop.call_later(max(0.0, deadline - time.monotonic()), self._on_alarm)
+
+    def _on_alarm(self) -> None:
+        self._timer = None
+        now = time.monotonic()
+        deadline = self._session.next_deadline()
+        if deadline is not None and deadline <= now:
+            self._session.handle_deadline(now)
+        self._advance(now)
+
+
+def _engine_failure(failure: Failure) -> Failure | None:
+    """What of a job's failure concerns the client: not which of its partials the pool let go."""
+    if failure.code == JobDroppedError.code:
+        return None
+    return failure if failure.fatal else replace(failure, code=EngineFailedError.code)

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+from fastring.events import Final, Latency, Partial, SpeechEnded, SpeechStarted, Word
+from fastring.server.metrics import Metrics
+from fastring.server.voice_meter import VoiceMeter
+
+LATENCY = Latency(10.0, 20.0, 30.0, 60.0)
+
+
+def _words(text: str) -> tuple[Word, ...]:
+    return tuple(Word(word, 0, 1, 0.9) for word in text.split())
+
+
+def _partial(text: str) -> Partial:
+    return Partial(0, text, "", _words(text), 0.9, 0, 1, -20.0, 0.0, 0, LATENCY)
+
+
+def test_the_first_partial_and_changed_words_are_counted() -> None:
+    metrics = Metrics()
+    meter = VoiceMeter(metrics)
+    meter.note(SpeechStarted(0, 0, 0), now=1.0)
+    meter.note(_partial("one too"), now=1.5)
+    meter.note(_partial("one two three"), now=2.0)
+    meter.note(Final(1, 0, "one two three", _words("one two three"), 0.9, 0, 1, LATENCY), now=2.5)
+    meter.note(SpeechEnded(2, 0, 1), now=2.5)
+    text = metrics.exposition().decode()
+    assert "fastring_first_partial_seconds_count 1.0" in text
+    assert "fastring_first_partial_seconds_sum 0.5" in text
+    assert metrics.summary()["latency_sample_count"] == 3
+    assert metrics.summary()["avg_latency_ms"] == 60.0
