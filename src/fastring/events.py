@@ -161,7 +161,10 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the stream fares: backpressure, recovered, fallback, server_busy."""
+    """How the stream fares: backpressure, recovered, fallback, server_busy.
+
+    Of a fallback, `engine` says which engine hears the stream from now on, and `reason`, one word, why.
+    """
 
     state: Literal["backpressure", "recovered", "fallback", "server_busy"]
     source: str = "system"
@@ -169,6 +172,8 @@ class Status:
     queue_depth: int = 0
     lag_ms: float = 0.0
     retry_after_ms: int = 0
+    engine: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,3 +107,9 @@ def test_early_triggers_and_replies() -> None:
         {"seq": 4, "utterance": 1, "trigger_id": "t1", "text": "one two", "confidence": 0.9},
     )
     assert fields_of(events.Reply("paused"), 16_000) == ("paused", {})
+
+
+def test_only_a_fallback_names_an_engine() -> None:
+    told = fields_of(events.Status("fallback", engine="deepgram-batch", reason="closed"), 16_000)[1]
+    assert (told["engine"], told["reason"]) == ("deepgram-batch", "closed")
+    assert "engine" not in fields_of(events.Status("recovered"), 16_000)[1]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -319,6 +320,46 @@ def test_a_progressive_engine_gets_one_job_at_a_time() -> None:
     world.close()
     assert out == 1
     assert world.text == TWO.text
+
+
+def test_an_engine_may_set_its_own_hop() -> None:
+    world = make_world(TWO, capabilities=Capabilities("cloud", "x", progressive=True, hop_ms=250))
+    world.send(TWO.samples)
+    partials = [job for job in world.jobs if job.kind == "partial" and job.utterance == 0]
+    ends = [job.start + len(job.samples) for job in partials]
+    assert len(ends) > 2
+    assert set(np.diff(ends)) == {4000}
+
+
+def test_an_engine_that_wants_no_partials_gets_none() -> None:
+    world = make_world(TWO, capabilities=Capabilities("batch", "x", partials=False))
+    world.send(TWO.samples)
+    world.close()
+    assert {job.kind for job in world.jobs} == {"final"}
+    assert world.text == TWO.text
+
+
+def test_the_same_answer_given_again_confirms_nothing() -> None:
+    def engine(job: Job) -> Hypothesis:
+        return replace(hear(TWO)(job), is_new=job.kind == "final")
+
+    world = make_world(TWO, engine=engine)
+    world.send(TWO.samples)
+    world.close()
+    assert world.partials == []
+    assert world.text == TWO.text
+
+
+def test_what_the_engine_wants_told_is_told() -> None:
+    def engine(job: Job) -> Hypothesis:
+        notices = (Status("fallback", engine="other", reason="closed"),) if job.job_id == 1 else ()
+        return replace(hear(TWO)(job), notices=notices)
+
+    world = make_world(TWO, engine=engine)
+    world.send(TWO.samples)
+    world.close()
+    told = [event for event in world.events if isinstance(event, Status)]
+    assert [(status.state, status.engine, status.reason) for status in told] == [("fallback", "other", "closed")]
 
 
 def test_the_next_utterance_waits_until_the_one_before_has_been_told() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from fastring.errors import FastringError
-    from fastring.events import Word
+    from fastring.events import Status, Word
 
 __all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Transcriber", "join_words"]
 
@@ -43,16 +43,31 @@ def join_words(words: Iterable[Word]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What an engine can do, as far as its callers must know."""
+    """What an engine can do, as far as its callers must know.
+
+    Attributes:
+        engine: its name in the settings.
+        model: what it has loaded or asks for.
+        sample_rate: of the samples in its jobs, in Hz.
+        progressive: it keeps state per (stream, utterance), so jobs of one stream must run in order.
+        word_times: whether its words have times of their own.
+        languages: codes; empty: any.
+        max_batch: jobs that one `transcribe` call may hold.
+        concurrency: `transcribe` calls that run at the same time.
+        partials: False if it should be asked for finals only.
+        hop_ms: audio between two partial jobs of a segment; 0 leaves it to the session's window.
+    """
 
     engine: str
     model: str
     sample_rate: int = 16_000
-    progressive: bool = False  # keeps state per (stream, utterance): jobs of one stream must run in order
+    progressive: bool = False
     word_times: bool = True
-    languages: tuple[str, ...] = ()  # empty: any
-    max_batch: int = 1  # jobs that one `transcribe` call may hold
-    concurrency: int = 1  # `transcribe` calls that run at the same time
+    languages: tuple[str, ...] = ()
+    max_batch: int = 1
+    concurrency: int = 1
+    partials: bool = True
+    hop_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,10 +97,20 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What the engine heard. Word times are absolute sample indices of the stream (job.start + offset)."""
+    """What the engine heard.
+
+    Attributes:
+        words: with times as absolute sample indices of the stream (job.start + offset).
+        language: code, or "" if the engine does not say.
+        is_new: False if nothing came in since the engine's last answer for this segment, so that the same words again
+            confirm nothing; matters for partials alone.
+        notices: what the engine wants the client to be told, in order; the session passes it on unread.
+    """
 
     words: tuple[Word, ...]
     language: str = ""
+    is_new: bool = True
+    notices: tuple[Status, ...] = ()
 
     @property
     def text(self) -> str:

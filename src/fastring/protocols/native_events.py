@@ -112,6 +112,11 @@ def _failure(event: events.Failure, _rate: int) -> Fields:
     return {**fields, "reason": event.reason} if event.reason else fields
 
 
+def _status(event: events.Status, _rate: int) -> Fields:
+    fields = {name: getattr(event, name) for name in _STATUS}
+    return {**fields, "engine": event.engine, "reason": event.reason} if event.engine else fields
+
+
 def _speech_started(event: events.SpeechStarted, rate: int) -> Fields:
     return {"seq": event.seq, "utterance": event.utterance, "start": _seconds(event.start, rate)}
 
@@ -149,7 +154,7 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
     ),
     events.Final: ("final", _final),
     events.SpeechEnded: ("speech_ended", _speech_ended),
-    events.Status: ("status", _as_they_are(*_STATUS)),
+    events.Status: ("status", _status),
     events.Ack: ("ack", _as_they_are("received", "committed")),
     events.Analysis: ("analysis", _analysis),
     events.Reply: ("", lambda event, _rate: dict(event.fields)),  # the event names itself

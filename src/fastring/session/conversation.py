@@ -41,6 +41,7 @@ class Conversation:
         limits: when a segment is cut.
         partials: whether open segments are decoded.
         dropped: how many samples the stream has lost, for the partials to say.
+        engine_hop: samples between two decodes, as the engine wants it; 0 leaves it to the window.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Conversation:
         limits: SegmentLimits,
         partials: bool,
         dropped: Callable[[], int],
+        engine_hop: int = 0,
     ) -> None:
         self._listening = listening
         self._desk = desk
         self._window = window
         self._limits = limits
         self._partials = partials
+        self._engine_hop = engine_hop
         self._dropped = dropped
         self.outbox = Outbox()
         self._troubles = Troubles(self.outbox)
@@ -164,7 +167,10 @@ class Conversation:
 
     def _settled(self, request: Request, outcome: Outcome, now: float) -> None:
         latency, utterance, want = request.latency(outcome, now), request.utterance, request.want
-        words = None if outcome.hypothesis is None else outcome.hypothesis.words
+        hypothesis = outcome.hypothesis
+        words = None if hypothesis is None else hypothesis.words
+        for notice in () if hypothesis is None else hypothesis.notices:
+            self.outbox.tell(notice)
         if words is not None:
             self._troubles.over()
             self._window.observe(latency.queue_ms + latency.inference_ms)
@@ -172,7 +178,11 @@ class Conversation:
             self._troubles.failed(outcome)
         if want.kind == "final":
             self._whole_decoded(utterance, words, latency, now)
-        elif words is not None and utterance.partial_decoded(want.start, words, want.end) and utterance.words:
+        elif hypothesis is not None and hypothesis.is_new:
+            self._partial_decoded(utterance, want, hypothesis.words, latency)
+
+    def _partial_decoded(self, utterance: Utterance, want: Want, words: Sequence[Word], latency: Latency) -> None:
+        if utterance.partial_decoded(want.start, words, want.end) and utterance.words:
             self.outbox.say(utterance.number, partial_of(utterance, want.end, latency, self._input()))
 
     def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
@@ -185,7 +195,7 @@ class Conversation:
             self.outbox.end(utterance.number)
 
     def _hop(self) -> int:
-        return round(self._window.hop_seconds * _SAMPLE_RATE)
+        return self._engine_hop or round(self._window.hop_seconds * _SAMPLE_RATE)
 
     def _input(self) -> InputState:
         return InputState(self._listening.level_db, self.buffer_usage, self._dropped())

@@ -92,7 +92,8 @@ class VoiceSession:
             desk=self._desk,
             window=self._window,
             limits=SegmentLimits(round(voice.max_segment_s * SAMPLE_RATE), round(voice.overlap_seconds * SAMPLE_RATE)),
-            partials=interim and voice.progressive,
+            partials=interim and voice.progressive and capabilities.partials,
+            engine_hop=capabilities.hop_ms * SAMPLE_RATE // 1000,
             dropped=lambda: self._dropped,
         )
         self._dropped = 0
