@@ -134,6 +134,7 @@ class AsrSettings:
     max_queue: int = _setting(3, "jobs one client may have waiting", env="WS_MAX_QUEUE")
     max_queue_total: int = _setting(64, "jobs that may wait in all")
     timeout_s: float = _setting(30.0, "a job older than this is given up")
+    hang_s: float = _setting(15.0, "an engine call that takes longer hangs: it is replaced, its jobs are tried again")
     no_speech_threshold: float = _setting(0.6, "drop a segment the model calls silence with more than this probability")
     log_prob_threshold: float = _setting(-1.0, "and whose mean log-probability is under this")
     compression_ratio_threshold: float = _setting(2.4, "drop text that repeats itself more than this")
@@ -145,6 +146,7 @@ class AsrSettings:
         _require(1 <= self.beam_size <= 20, "asr.beam_size", self.beam_size, "1..20")
         _require(1 <= self.max_queue <= self.max_queue_total, "asr.max_queue", self.max_queue, "1..max_queue_total")
         _require(0.1 <= self.timeout_s <= 3600, "asr.timeout_s", self.timeout_s, "0.1..3600")
+        _require(0.1 <= self.hang_s <= 3600, "asr.hang_s", self.hang_s, "0.1..3600")
 
 
 @dataclass(frozen=True, slots=True)

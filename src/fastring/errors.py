@@ -17,7 +17,8 @@
     │   ├── QueueFullError          the pool has no room for another job
     │   ├── JobDroppedError         an accepted job was let go: replaced, evicted, cancelled, or the pool closed
     │   ├── JobTimeoutError         an accepted job was not answered in time
-    │   └── EngineFailedError       the engine raised while transcribing
+    │   └── EngineFailedError       the engine raised while transcribing, or hangs
+    │       └── EngineDiedError     the engine is gone: it must be built anew
     └── ProtocolError               the peer broke the protocol
 
 Each class has a stable `code`, used on the wire and in metrics. The native core raises the same classes.
@@ -33,6 +34,7 @@ __all__ = [
     "BusyError",
     "ConfigError",
     "DecodeError",
+    "EngineDiedError",
     "EngineFailedError",
     "FastringError",
     "JobDroppedError",
@@ -174,9 +176,13 @@ class JobTimeoutError(TranscriberError):
 
 
 class EngineFailedError(TranscriberError):
-    """The engine raised while it transcribed a job; the cause is chained."""
+    """The engine raised while it transcribed a job (the cause is chained), or did not come back from it."""
 
     code = "engine_failed"
+
+
+class EngineDiedError(EngineFailedError):
+    """The engine is gone: its process ended, or what it keeps is broken. It must be built anew before the next call."""
 
 
 class ProtocolError(FastringError):

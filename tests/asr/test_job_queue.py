@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import Literal
 
@@ -194,3 +195,70 @@ def test_nothing_is_lost_doubled_or_over_the_limits(
     if not in_order:
         drain(jobs)
         assert len(jobs) == 0
+
+
+def test_a_ticket_that_is_put_back_is_the_next_of_its_class() -> None:
+    jobs = queue(per_stream=1, total=3)
+    for number, (stream, kind) in enumerate([("a", "final"), ("b", "final"), ("c", "partial")]):
+        jobs.put(ticket(stream, number, kind))  # type: ignore[arg-type]
+    (first,) = jobs.take(1)
+    jobs.put(ticket("a", 3))
+    assert jobs.put_back(first)  # beyond the limits, which it kept when it came
+    assert drain(jobs) == "a0 b1 a3 c2"
+
+
+def test_a_partial_that_is_put_back_gives_way_to_what_is_newer() -> None:
+    jobs = queue()
+    jobs.put(ticket("a", 0, "partial", utterance=1))
+    (first,) = jobs.take(1)
+    jobs.put(ticket("a", 1, "partial", utterance=1))
+    assert not jobs.put_back(first)
+    assert drain(jobs) == "a1"
+
+
+def test_removing_what_does_not_wait_changes_nothing() -> None:
+    jobs = queue()
+    jobs.put(ticket("a", 0))
+    jobs.remove(ticket("a", 0))
+    jobs.remove(ticket("b", 1))
+    assert drain(jobs) == "a0"
+
+
+PUTS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["partial", "final"]), st.integers(0, 3)))
+
+
+@given(PUTS, st.randoms(use_true_random=False))
+def test_finals_first_oldest_first_and_nobody_waits_for_more_than_one_of_each_other(
+    puts: list[tuple[str, Kind, int]], rng: random.Random
+) -> None:
+    jobs = queue(per_stream=1000, total=1000)
+    pending = list(enumerate(puts))
+    overtaken: Counter[tuple[Ticket, str]] = Counter()
+    while pending or len(jobs):
+        if pending and rng.random() < 0.6:
+            number, (stream, kind, utterance) = pending.pop(0)
+            jobs.put(ticket(stream, number, kind, utterance))
+            continue
+        waiting = list(jobs)
+        for taken in jobs.take(1):
+            job = taken.job
+            finals = [t for t in waiting if t.job.kind == "final"]
+            assert job.kind == "final" or not finals
+            same = [t for t in waiting if t.job.kind == job.kind]
+            mine = [t for t in same if t.job.stream_id == job.stream_id]
+            assert taken is mine[0]
+            heads = {t.job.stream_id: t for t in reversed(same)}
+            for other in heads.values():
+                if other.job.stream_id != job.stream_id:
+                    overtaken[other, job.stream_id] += 1
+    # While a stream's oldest job waited, another stream had its turn at most twice: once it was before it in line, and
+    # once more where the class of its first job had changed meanwhile.
+    assert max(overtaken.values(), default=0) <= 2
+
+
+@given(st.permutations("abcdefgh"), st.sampled_from(["partial", "final"]))
+def test_one_job_each_means_oldest_deadline_first(order: list[str], kind: Kind) -> None:
+    jobs = queue()
+    for number, stream in enumerate(order):
+        jobs.put(ticket(stream, number, kind))
+    assert drain(jobs) == " ".join(f"{stream}{number}" for number, stream in enumerate(order))

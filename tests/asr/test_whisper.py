@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fastring.asr.models import resolve_model
-from fastring.asr.transcriber import Job
+from fastring.asr.transcriber import Job, Rebuildable
 from fastring.asr.whisper import WhisperTranscriber
 from fastring.config import AsrSettings
 from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableError
@@ -187,6 +187,21 @@ def test_a_batch_of_several_languages_is_taken_apart(
     monkeypatch.setattr(whisper._model, "model", Detecting(whisper._model.model, ["fr", "es"]))
     answers = whisper.transcribe([job(speech("seen_0")), job(speech("seen_1"))])
     assert [(answer.language, answer.text) for answer in answers] == [("fr", "six"), ("es", "four six")]
+
+
+def test_it_can_be_built_anew_while_it_runs(speech: Speech, monkeypatch: pytest.MonkeyPatch) -> None:
+    whisper = WhisperTranscriber(AsrSettings(model="digits", device="cpu", workers=1))
+    assert isinstance(whisper, Rebuildable)
+    hanging = whisper._model
+    whisper.rebuild()
+    assert whisper._model is not hanging
+    assert whisper.transcribe([job(speech("seen_2"))])[0].text == recording("seen_2").text
+    good = whisper._model
+    monkeypatch.setattr(whisper, "_load", lambda: None)
+    with pytest.raises(ModelUnavailableError):
+        whisper.rebuild()
+    assert whisper._model is good
+    whisper.close()
 
 
 def test_capabilities_say_what_it_does(whisper: WhisperTranscriber) -> None:

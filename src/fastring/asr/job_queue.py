@@ -29,6 +29,7 @@ class Ticket:
     done: Callable[[Outcome], None]
     accepted_s: float
     started_s: float | None = None
+    tries: int = 0  # engine calls that failed on it or never came back
 
 
 class JobQueue:
@@ -84,6 +85,24 @@ class JobQueue:
         self._place(job.stream_id)
         return gone
 
+    def put_back(self, ticket: Ticket) -> bool:
+        """Let a ticket that was taken wait again, as the next of its class; the limits were kept when it first came.
+
+        Returns:
+            False if something newer makes it pointless; it does not wait then.
+        """
+        job = ticket.job
+        lane = self._lanes.setdefault(job.stream_id, [])
+        if any(_makes_obsolete(other.job, job) for other in lane):
+            return False
+        lane.insert(0, ticket)
+        self._waiting += 1
+        self._place(job.stream_id)
+        for line in (self._finals, self._partials):
+            if job.stream_id in line:
+                line.move_to_end(job.stream_id, last=False)
+        return True
+
     def take(self, n: int) -> list[Ticket]:
         """Up to `n` tickets that run next, all of one kind; their streams have had their turn."""
         taken: list[Ticket] = []
@@ -118,9 +137,11 @@ class JobQueue:
         self._place(stream_id)
 
     def remove(self, ticket: Ticket) -> None:
-        """Take a waiting ticket out."""
+        """Take a ticket out, if it waits."""
         stream_id = ticket.job.stream_id
-        lane = self._lanes[stream_id]
+        lane = self._lanes.get(stream_id, [])
+        if ticket not in lane:
+            return
         lane.remove(ticket)
         self._waiting -= 1
         if not lane:

@@ -1,8 +1,10 @@
 """Threads that run an engine for many streams: bounded, fair, every accepted job answered exactly once.
 
-Workers take jobs from the `JobQueue` and call the engine. One more thread, the keeper, answers what never gets there
-(replaced, evicted, cancelled, too old) and gives up on jobs whose engine hangs, so that no answer waits for a worker.
-One lock guards all state; the engine and every `done` are called outside it.
+The `Dispatcher` decides; here are its lock, its threads and its clock. Workers take jobs and call the engine. One more
+thread, the keeper, tells the answers that no worker brings (replaced, evicted, cancelled, too old), and gives up on
+calls that do not come back: such a worker is abandoned, another takes its place, and the jobs are tried once more.
+After a call that hung or killed the engine, one that is `Rebuildable` is built anew. The engine and every `done` are
+called outside the lock.
 """
 
 from __future__ import annotations
@@ -10,29 +12,24 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import Counter, OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from fastring.asr.job_queue import JobQueue, Ticket
-from fastring.asr.pool_stats import LatencyWindow, PoolStats
-from fastring.asr.transcriber import Outcome
-from fastring.errors import (
-    EngineFailedError,
-    FastringError,
-    JobDroppedError,
-    JobTimeoutError,
-    QueueFullError,
-    TranscriberError,
-)
+from fastring.asr.crew import Crew, Worker
+from fastring.asr.dispatch import Dispatcher
+from fastring.asr.job_queue import Ticket
+from fastring.asr.transcriber import Rebuildable
+from fastring.errors import EngineFailedError, TranscriberError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastring.asr.transcriber import Hypothesis, Job, Transcriber
+    from fastring.asr.pool_stats import PoolStats
+    from fastring.asr.transcriber import Job, Outcome, Transcriber
 
 __all__ = ["TranscriberPool"]
 
 _log = logging.getLogger(__name__)
+_REBUILD_S: Final = 120.0  # loading a model may take long
 
 
 class TranscriberPool:
@@ -45,7 +42,11 @@ class TranscriberPool:
         max_queue_per_stream: jobs one stream may have waiting.
         max_queue_total: jobs that may wait in all.
         timeout_s: a job that is not answered this long after `submit` is answered with `JobTimeoutError`.
+        hang_s: a call of the engine that takes longer is given up: another thread takes the worker's place, and the
+            jobs are tried once more. Where the engine is slow rather than hanging, the pool learns patience from what
+            comes back late, up to `timeout_s`; a late answer still counts if there is no other yet.
         workers: threads; None: as many as the engine can use at once.
+        most_abandoned: threads that may hang before no more are put in their place; None: twice the workers.
         clock: monotonic seconds.
     """
 
@@ -56,41 +57,38 @@ class TranscriberPool:
         max_queue_per_stream: int = 3,
         max_queue_total: int = 64,
         timeout_s: float = 30.0,
+        hang_s: float = 15.0,
         workers: int | None = None,
+        most_abandoned: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._transcriber = transcriber
-        self._capabilities = transcriber.capabilities
-        self._timeout_s = timeout_s
         self._clock = clock
         self._lock = threading.Lock()
         self._has_work = threading.Condition(self._lock)
         self._has_chore = threading.Condition(self._lock)
         self._is_drained = threading.Condition(self._lock)
         # Guarded by the lock from here on.
-        self._queue = JobQueue(
-            max_per_stream=max_queue_per_stream, max_total=max_queue_total, in_order=self._capabilities.progressive
+        self._dispatcher = Dispatcher(
+            transcriber.capabilities,
+            max_queue_per_stream=max_queue_per_stream,
+            max_queue_total=max_queue_total,
+            timeout_s=timeout_s,
+            hang_s=hang_s,
+            rebuildable=isinstance(transcriber, Rebuildable),
+            forget=self._forget,
         )
-        self._open: OrderedDict[Ticket, None] = OrderedDict()  # accepted and not answered, oldest first
-        self._running: set[Ticket] = set()
-        self._running_of: Counter[str] = Counter()
-        self._forgetting: set[str] = set()  # cancelled streams whose running job must end before the engine forgets
-        self._chores: deque[Callable[[], None]] = deque()
         self._idle = 0
-        self._watching = False  # the keeper knows of a deadline
+        self._wakes_s: float | None = None  # when the keeper looks again by itself
         self._closing = False
         self._stopped = False
         self._closed = False
-        self._counts: Counter[str] = Counter()
-        self._queue_times, self._inference_times, self._total_times = LatencyWindow(), LatencyWindow(), LatencyWindow()
-        # Daemons: an engine that hangs must not keep the process alive; `close` is the orderly way.
-        self._workers = [
-            threading.Thread(target=self._work, name=f"fastring-asr-{number}", daemon=True)
-            for number in range(workers or self._capabilities.concurrency)
-        ]
+        size = workers or transcriber.capabilities.concurrency
+        self._crew = Crew(size, 2 * size if most_abandoned is None else most_abandoned, self._work)
         self._keeper = threading.Thread(target=self._keep, name="fastring-asr-keeper", daemon=True)
-        for thread in (*self._workers, self._keeper):
-            thread.start()
+        self._keeper.start()
+        with self._lock:
+            self._crew.fill()
 
     @property
     def transcriber(self) -> Transcriber:
@@ -107,24 +105,16 @@ class TranscriberPool:
 
         Raises:
             QueueFullError: if the stream's share or the whole queue is full; `done` is not called then.
+            EngineFailedError: if every thread hangs in the engine; `done` is not called then.
             TranscriberError: if the pool is closed.
         """
         with self._lock:
             if self._closing:
                 raise TranscriberError("the pool is closed")
-            ticket = Ticket(job, done, self._clock())
-            try:
-                displaced = self._queue.put(ticket)
-            except QueueFullError:
-                self._counts["rejected"] += 1
-                raise
-            self._counts["accepted"] += 1
-            self._open[ticket] = None
-            for other, reason in displaced:
-                self._drop(other, reason)
-            self._has_work.notify()
-            if not self._watching:
-                self._has_chore.notify()  # the keeper sleeps without a deadline
+            if not self._crew:
+                raise self._all_hang()
+            self._dispatcher.submit(Ticket(job, done, self._clock()))
+            self._stir()
 
     def cancel(self, stream_id: str) -> None:
         """Forget a stream: its jobs, waiting or running, are answered with `JobDroppedError` now.
@@ -132,28 +122,19 @@ class TranscriberPool:
         Jobs submitted for the same id afterwards are a new stream to the engine.
         """
         with self._lock:
-            for ticket in self._queue.remove_stream(stream_id):
-                self._drop(ticket, "cancelled")
-            for ticket in self._running:
-                if ticket.job.stream_id == stream_id:
-                    self._drop(ticket, "cancelled")
-            if stream_id not in self._forgetting and not self._stopped:
-                self._forgetting.add(stream_id)
-                self._queue.hold(stream_id)
-                self._forget_if_idle(stream_id)
-            self._notify_if_drained()
+            if not self._stopped:
+                self._dispatcher.cancel(stream_id, self._clock())
+                self._stir()
 
     def stats(self) -> PoolStats:
         """Counters, and latencies over the last jobs."""
         with self._lock:
-            return PoolStats(
-                workers=len(self._workers),
-                queued=len(self._queue),
-                running=len(self._running),
-                **{name: self._counts[name] for name in _COUNTED},
-                queue=self._queue_times.summary(),
-                inference=self._inference_times.summary(),
-                total=self._total_times.summary(),
+            dispatcher = self._dispatcher
+            return dispatcher.ledger.stats(
+                workers=len(self._crew),
+                abandoned=self._crew.abandoned,
+                queued=dispatcher.waiting,
+                running=dispatcher.running,
             )
 
     def close(self, timeout_s: float = 5.0, *, drain: bool = True) -> bool:
@@ -168,27 +149,27 @@ class TranscriberPool:
             True if every thread has ended and the engine is closed; False if the engine still runs.
         """
         begun = time.monotonic()
+        dispatcher = self._dispatcher
         with self._lock:
             self._closing = True
             if drain:
-                self._is_drained.wait_for(lambda: not self._queue and not self._running, timeout_s * 2 / 3)
-            for ticket in list(self._queue):
-                self._queue.remove(ticket)
-                self._drop(ticket, "closed")
-            self._is_drained.wait_for(lambda: not self._running, begun + timeout_s - time.monotonic())
-            for ticket in self._running:
-                self._drop(ticket, "closed")
+                self._is_drained.wait_for(lambda: not dispatcher.waiting + dispatcher.running, timeout_s * 2 / 3)
+            dispatcher.drop_waiting("closed", self._clock())
+            self._is_drained.wait_for(lambda: not dispatcher.running, begun + timeout_s - time.monotonic())
+            dispatcher.drop_running("closed", self._clock())
             self._stopped = True
             self._has_work.notify_all()
             self._has_chore.notify_all()
         return self._end_threads(max(0.5, begun + timeout_s - time.monotonic()))
 
     def _end_threads(self, timeout_s: float) -> bool:
-        end = time.monotonic() + timeout_s
-        threads = [t for t in (*self._workers, self._keeper) if t is not threading.current_thread()]
-        for thread in threads:
+        with self._lock:
+            threads = [t for t in (*self._crew.threads(), self._keeper) if t is not threading.current_thread()]
             # A worker inside the engine cannot be waited for; one outside ends at once.
-            thread.join(max(0.0, end - time.monotonic()) if not self._running else 0.1)
+            stuck = self._dispatcher.running or self._crew.abandoned
+        end_s = time.monotonic() + (0.1 if stuck else timeout_s)
+        for thread in threads:
+            thread.join(max(0.0, end_s - time.monotonic()))
         if any(thread.is_alive() for thread in threads):
             _log.warning("the speech engine did not stop within %.1f s", timeout_s)
             return False
@@ -198,162 +179,167 @@ class TranscriberPool:
             self._transcriber.close()
         return True
 
+    def _stir(self) -> None:
+        """Wake whom the last decision concerns. Holds the lock."""
+        dispatcher = self._dispatcher
+        if dispatcher.waiting:
+            self._has_work.notify(dispatcher.waiting)
+        if dispatcher.chores or self._must_wake_keeper():
+            self._has_chore.notify()
+        if not dispatcher.running:
+            self._is_drained.notify_all()
+
     # --- workers -------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
+    def _work(self, worker: Worker) -> None:
+        """What a worker's thread does. Whatever ends it, what it held is tried again and another takes its place."""
+        try:
+            self._serve(worker)
+        except BaseException:
+            _log.exception("a thread of the speech pool broke")
+        with self._lock:
+            self._crew.leave(worker)
+            self._dispatcher.put_back(worker, self._clock())
+            if not self._stopped:
+                self._crew.fill()
+            self._stir()
+
+    def _serve(self, worker: Worker) -> None:
         while True:
             with self._lock:
-                batch = self._wait_for_batch()
-            if not batch:
+                if not self._crew.stays(worker):
+                    return
+                rebuild = self._begin_rebuild(worker)
+                batch = [] if rebuild else self._wait_for_batch(worker)
+            if rebuild:
+                self._rebuild(worker)
+            elif batch:
+                self._run(worker, batch)
+            else:
                 return
-            answers = self._transcribe(batch)
-            with self._lock:
-                reports = [self._finish(ticket, answer) for ticket, answer in zip(batch, answers, strict=True)]
-            for report in reports:
-                if report is not None:
-                    report()
 
-    def _wait_for_batch(self) -> list[Ticket]:
+    def _wait_for_batch(self, worker: Worker) -> list[Ticket]:
         """Jobs to run together, or none when the pool stops. Holds the lock."""
         while not self._stopped:
-            self._expire()
-            # What waits is shared with the workers that have nothing to do.
-            share = -(-len(self._queue) // (self._idle + 1))
-            batch = self._queue.take(min(self._capabilities.max_batch, share))
+            now = self._clock()
+            self._dispatcher.expire(now)
+            batch = self._dispatcher.take(worker, self._idle, now)
             if batch:
-                now = self._clock()
-                for ticket in batch:
-                    ticket.started_s = now
-                    self._running_of[ticket.job.stream_id] += 1
-                self._running.update(batch)
+                self._stir()
                 return batch
             self._idle += 1
-            self._has_work.wait()
-            self._idle -= 1
+            try:
+                self._has_work.wait()
+            finally:
+                self._idle -= 1
         return []
 
-    def _transcribe(self, batch: list[Ticket]) -> list[tuple[Hypothesis | FastringError, float]]:
-        """Each job's hypothesis or error, and when it was there. Where a batch fails, its jobs are tried one by one."""
+    def _run(self, worker: Worker, batch: list[Ticket]) -> None:
+        """Have jobs transcribed. Where that fails, each is tried once more on its own."""
         try:
             heard = self._transcriber.transcribe([ticket.job for ticket in batch])
             if len(heard) != len(batch):
                 raise EngineFailedError(f"the engine answered {len(heard)} of {len(batch)} jobs")
-            return [(hypothesis, self._clock()) for hypothesis in heard]
         except BaseException as error:  # whatever it is, the worker must live and the job be answered
-            if len(batch) > 1:
-                return [answer for ticket in batch for answer in self._transcribe([ticket])]
-            return [(_as_engine_failure(error), self._clock())]
-
-    def _finish(self, ticket: Ticket, answer: tuple[Hypothesis | FastringError, float]) -> Callable[[], None] | None:
-        """Book a job that has run, and what to call for it: nothing if it was answered before. Holds the lock."""
-        result, ended_s = answer
-        stream_id = ticket.job.stream_id
-        self._running.discard(ticket)
-        self._running_of[stream_id] -= 1
-        if not self._running_of[stream_id]:
-            del self._running_of[stream_id]
-        self._queue.finish(ticket)
-        self._forget_if_idle(stream_id)
-        if self._queue:
-            self._has_work.notify()
-        self._notify_if_drained()
-        if isinstance(result, FastringError):
-            return self._settle(ticket, "failed", None, result, ended_s)
-        return self._settle(ticket, "done", result, None, ended_s)
-
-    # --- answers: these hold the lock ------------------------------------------------------------------------------
-
-    def _settle(
-        self, ticket: Ticket, count: str, hypothesis: Hypothesis | None, error: FastringError | None, now: float
-    ) -> Callable[[], None] | None:
-        """Answer a ticket if nobody has: count it, and return the call that tells its owner."""
-        if ticket not in self._open:
-            return None
-        del self._open[ticket]
-        self._counts[count] += 1
-        started_s = now if ticket.started_s is None else ticket.started_s
-        queue_s, inference_s = started_s - ticket.accepted_s, now - started_s
-        if count == "done":
-            self._queue_times.add(queue_s)
-            self._inference_times.add(inference_s)
-            self._total_times.add(queue_s + inference_s)
-        outcome = Outcome(ticket.job, hypothesis, error, queue_s, inference_s)
-
-        def report() -> None:
-            try:
-                ticket.done(outcome)
-            except Exception:
-                _log.exception("the owner of job %d of %s raised", ticket.job.job_id, ticket.job.stream_id)
-
-        return report
-
-    def _answer_later(self, ticket: Ticket, count: str, error: FastringError) -> None:
-        report = self._settle(ticket, count, None, error, self._clock())
-        if report is not None:
-            self._chores.append(report)
-            self._has_chore.notify()
-
-    def _drop(self, ticket: Ticket, reason: str) -> None:
-        self._answer_later(ticket, "dropped", JobDroppedError(reason))
-
-    def _expire(self) -> None:
-        """Answer what is past its deadline, waiting or running; a running job's own answer is then discarded."""
-        latest = self._clock() - self._timeout_s
-        while (ticket := next(iter(self._open), None)) is not None and ticket.accepted_s <= latest:
-            if ticket not in self._running:
-                self._queue.remove(ticket)
-            self._answer_later(ticket, "expired", JobTimeoutError(f"not answered within {self._timeout_s:g} s"))
-            self._notify_if_drained()
-
-    def _notify_if_drained(self) -> None:
-        if not self._running:
-            self._is_drained.notify_all()
-
-    def _forget_if_idle(self, stream_id: str) -> None:
-        if stream_id not in self._forgetting or self._running_of[stream_id]:
-            return
-
-        def forget() -> None:
-            try:
-                self._transcriber.forget(stream_id)
-            except Exception:
-                _log.exception("the engine could not forget %s", stream_id)
             with self._lock:
-                self._forgetting.discard(stream_id)
-                self._queue.release(stream_id)
-                self._has_work.notify()
+                again, reports = self._dispatcher.failed(worker, batch, error, self._clock())
+                self._stir()
+            _tell(reports)
+            for ticket in again:
+                self._run_again(worker, ticket)
+        else:
+            with self._lock:
+                reports = self._dispatcher.succeeded(worker, batch, heard, self._clock())
+                self._stir()
+            _tell(reports)
 
-        self._chores.append(forget)
-        self._has_chore.notify()
+    def _run_again(self, worker: Worker, ticket: Ticket) -> None:
+        with self._lock:
+            rebuild = self._begin_rebuild(worker)
+        if rebuild:
+            self._rebuild(worker)
+        with self._lock:
+            now = self._clock()
+            self._dispatcher.expire(now)
+            wanted = self._dispatcher.take_again(worker, ticket, now)
+            self._stir()
+        if wanted:
+            self._run(worker, [ticket])
+
+    # --- an engine in trouble ----------------------------------------------------------------------------------------
+
+    def _begin_rebuild(self, worker: Worker) -> bool:
+        """Whether this worker is to build the engine anew now. Holds the lock."""
+        now, health = self._clock(), self._dispatcher.health
+        if self._stopped or not health.begin_rebuild(now):
+            return False
+        worker.begin([], now, _REBUILD_S, health.generation)
+        self._stir()
+        return True
+
+    def _rebuild(self, worker: Worker) -> None:
+        assert isinstance(self._transcriber, Rebuildable)
+        _log.warning("building the speech engine anew")
+        try:
+            self._transcriber.rebuild()
+        except BaseException:
+            _log.exception("the speech engine could not be built anew")
+        with self._lock:
+            worker.come_back(self._clock())
+            self._dispatcher.health.rebuilt()
+            self._dispatcher.ledger.counts["rebuilt"] += 1
+
+    def _give_up_overdue(self, now: float) -> None:
+        """Replace the workers that do not come back from the engine. Holds the lock."""
+        for worker in self._crew.overdue(now):
+            _log.error("the speech engine hangs: no answer to %d job(s) yet", len(worker.calling))
+            self._crew.abandon(worker)
+            self._dispatcher.give_up(worker, now)
+            if not self._crew:
+                self._dispatcher.fail_waiting(self._all_hang(), now)
+            self._stir()
+
+    def _all_hang(self) -> EngineFailedError:
+        return EngineFailedError(f"the engine hangs: {self._crew.abandoned} calls have not come back")
 
     # --- keeper --------------------------------------------------------------------------------------------------
 
     def _keep(self) -> None:
+        chores = self._dispatcher.chores
         while True:
             with self._lock:
-                self._expire()
-                if not self._chores and self._stopped:
+                now = self._clock()
+                self._dispatcher.expire(now)
+                self._give_up_overdue(now)
+                if not chores and self._stopped:
                     return
-                if not self._chores:
-                    deadline_in = self._next_deadline_in()
-                    self._watching = deadline_in is not None
-                    self._has_chore.wait(deadline_in)
-                chores = list(self._chores)
-                self._chores.clear()
-            for chore in chores:
+                if not chores:
+                    self._wakes_s = self._next_deadline()
+                    self._has_chore.wait(None if self._wakes_s is None else max(0.0, self._wakes_s - now))
+                todo = list(chores)
+                chores.clear()
+            for chore in todo:
                 chore()
 
-    def _next_deadline_in(self) -> float | None:
-        oldest = next(iter(self._open), None)
-        return None if oldest is None else max(0.0, oldest.accepted_s + self._timeout_s - self._clock())
+    def _must_wake_keeper(self) -> bool:
+        deadline = self._next_deadline()
+        return deadline is not None and (self._wakes_s is None or deadline < self._wakes_s)
+
+    def _next_deadline(self) -> float | None:
+        """When a job is too old, or a call takes too long."""
+        deadlines = [self._dispatcher.next_deadline(), self._crew.next_deadline()]
+        return min((deadline for deadline in deadlines if deadline is not None), default=None)
+
+    def _forget(self, stream_id: str) -> None:
+        try:
+            self._transcriber.forget(stream_id)
+        except Exception:
+            _log.exception("the engine could not forget %s", stream_id)
+        with self._lock:
+            self._dispatcher.forgotten(stream_id)
+            self._stir()
 
 
-_COUNTED = ("accepted", "rejected", "done", "failed", "dropped", "expired")
-
-
-def _as_engine_failure(error: BaseException) -> FastringError:
-    if isinstance(error, FastringError):
-        return error
-    failure = EngineFailedError(f"the engine raised {type(error).__name__}: {error}")
-    failure.__cause__ = error
-    return failure
+def _tell(reports: list[Callable[[], None]]) -> None:
+    for report in reports:
+        report()

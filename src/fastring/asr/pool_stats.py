@@ -24,6 +24,7 @@ class PoolStats:
 
     Attributes:
         workers: threads that run the engine.
+        abandoned: threads that hang in it, and were given up.
         queued: jobs that wait.
         running: jobs that the engine has.
         accepted: jobs taken by `submit`.
@@ -32,12 +33,16 @@ class PoolStats:
         failed: jobs the engine failed on.
         dropped: jobs replaced, evicted, cancelled, or left over when the pool closed.
         expired: jobs not answered within the deadline.
+        retried: jobs tried again after a call that failed or hung.
+        hung: calls of the engine that took too long.
+        rebuilt: times the engine was built anew.
         queue: time from `submit` to the engine, of jobs done.
         inference: time in the engine, of jobs done.
         total: both.
     """
 
     workers: int
+    abandoned: int
     queued: int
     running: int
     accepted: int
@@ -46,6 +51,9 @@ class PoolStats:
     failed: int
     dropped: int
     expired: int
+    retried: int
+    hung: int
+    rebuilt: int
     queue: Latencies
     inference: Latencies
     total: Latencies

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastring.errors import FastringError
     from fastring.events import Status, Word
 
-__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Transcriber", "join_words"]
+__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Rebuildable", "Transcriber", "join_words"]
 
 
 # Thai, Lao, Burmese, Khmer, Chinese and Japanese with their punctuation: scripts that put no space between words.
@@ -151,4 +151,19 @@ class Transcriber(Protocol):
 
     def close(self) -> None:
         """Free everything; no call follows."""
+        ...
+
+
+@runtime_checkable
+class Rebuildable(Protocol):
+    """What an engine offers besides `Transcriber` if it can start afresh after a call that hung or killed it."""
+
+    def rebuild(self) -> None:
+        """Build the engine's parts anew; calls that hang keep the old ones, later calls get the new.
+
+        It blocks, and may be called while other calls run.
+
+        Raises:
+            TranscriberError: if that cannot be done; the engine goes on with what it has.
+        """
         ...

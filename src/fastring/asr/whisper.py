@@ -27,7 +27,7 @@ from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableErro
 from fastring.events import Word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fastring.config import AsrSettings
 
@@ -81,8 +81,11 @@ class WhisperTranscriber:
             if device == "cpu"
             else (settings.workers or 1, settings.threads or 1)
         )
-        path = resolve_model(settings.model)
-        self._model: Any = _load_model(library, str(path), device, compute_type, workers, threads, settings)
+        path = str(resolve_model(settings.model))
+        self._load: Callable[[], Any] = lambda: _load_model(
+            library, path, device, compute_type, workers, threads, settings
+        )
+        self._model: Any = self._load()
         extractor = self._model.feature_extractor
         self._log_mel = LogMel(extractor.mel_filters, n_fft=extractor.n_fft, hop_length=extractor.hop_length)
         self._tokenizer = lru_cache(lambda language: library.tokenizer(self._model, language))
@@ -127,6 +130,19 @@ class WhisperTranscriber:
 
     def forget(self, stream_id: str) -> None:
         """Nothing is kept per stream."""
+
+    def rebuild(self) -> None:
+        """Load the model again: CTranslate2's own threads are new then; a call that hangs keeps the old ones.
+
+        Raises:
+            ModelUnavailableError: if it cannot be loaded any more, or does not run.
+        """
+        before, self._model = self._model, self._load()
+        try:
+            self._try_out()
+        except ModelUnavailableError:
+            self._model = before
+            raise
 
     def close(self) -> None:
         """Free the weights."""

@@ -46,7 +46,7 @@ def transcribe(
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
         with err.status("loading the model ...") if err.is_terminal else contextlib.nullcontext():
             transcriber = create_transcriber(settings.asr)
-        pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s)
+        pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s, hang_s=settings.asr.hang_s)
         try:
             reports = _transcribe_all(files, settings, pool, as_json=as_json)
         finally:

@@ -55,6 +55,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
             max_queue_per_stream=asr.max_queue,
             max_queue_total=asr.max_queue_total,
             timeout_s=asr.timeout_s,
+            hang_s=asr.hang_s,
         ),
         registry=Registry(settings.server.max_streams),
         metrics=Metrics(),
