@@ -184,6 +184,8 @@ class ServerSettings:
     max_streams: int = _setting(256, "streams in this process")
     max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")
     max_upload_bytes: int = _setting(64 << 20, "largest upload")
+    max_upload_s: float = _setting(14_400.0, "longest upload, in seconds of audio")
+    max_uploads: int = _setting(8, "uploads that are transcribed at the same time")
     idle_timeout_s: float = _setting(60.0, "a connection without audio or commands is closed after this long")
     heartbeat_s: float = _setting(20.0, "seconds between WebSocket pings")
     send_queue: int = _setting(64, "messages that may wait for a slow reader")
@@ -203,6 +205,8 @@ class ServerSettings:
             1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26"
         )
         _require(1 <= self.send_queue <= 10_000, "server.send_queue", self.send_queue, "1..10000")
+        _require(1 <= self.max_upload_s <= 86_400, "server.max_upload_s", self.max_upload_s, "1..86400")
+        _require(1 <= self.max_uploads <= 256, "server.max_uploads", self.max_uploads, "1..256")
 
 
 @dataclass(frozen=True, slots=True)

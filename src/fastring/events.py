@@ -37,6 +37,7 @@ __all__ = [
     "SpeechEnded",
     "SpeechStarted",
     "Status",
+    "Transcript",
     "VoiceReady",
     "Word",
 ]
@@ -137,6 +138,7 @@ class Final:
     """The transcript of an utterance; nothing about it changes afterwards.
 
     `from_finalize`: it answers a `Finalize`. Of the finals that may be owed at that time, the last one does.
+    `language`: code, or "" if the engine does not say.
     """
 
     seq: int
@@ -148,6 +150,17 @@ class Final:
     end: int
     latency: Latency
     from_finalize: bool = False
+    language: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What is said in a whole recording of `samples` samples: the finals that have text, in order, and their text."""
+
+    text: str
+    finals: tuple[Final, ...]
+    samples: int
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

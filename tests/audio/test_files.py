@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import wave
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,14 @@ def test_a_wav_is_read_exactly() -> None:
     assert sample_rate == 16_000
     assert samples.dtype == np.float32
     np.testing.assert_array_equal(samples * 32768, pcm("seen_2"))
+
+
+def test_a_file_may_be_given_open() -> None:
+    data = io.BytesIO(recording_path("seen_2").read_bytes())
+    file = stream_audio(data)
+    assert (file.duration_s, file.file_channels) == (pytest.approx(2.779, abs=0.01), 1)
+    for _ in range(2):  # from the beginning each time
+        np.testing.assert_array_equal(np.concatenate(list(file)), pcm("seen_2"))
 
 
 def test_every_container_has_its_length_and_rate(container_file: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
@@ -13,10 +14,11 @@ from fastring.audio.resample import StreamConverter
 from fastring.errors import ConfigError, DecodeError
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+
+    from fastring.audio.resample import Channels
 
 __all__ = ["AudioFile", "read_audio", "stream_audio"]
 
@@ -49,10 +51,10 @@ def read_audio(
 
 
 def stream_audio(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     chunk_s: float = 0.1,
     sample_rate: int = 16_000,
-    channels: Literal["mix", "keep"] = "mix",
+    channels: Channels = "mix",
 ) -> AudioFile:
     """Read a file as a stream, in chunks that a loop takes. See `AudioFile`, and `read_audio` for the errors."""
     return AudioFile(path, chunk_s=chunk_s, sample_rate=sample_rate, channels=channels)
@@ -62,32 +64,34 @@ class AudioFile:
     """A file that is read chunk by chunk; memory does not grow with its length.
 
     Args:
-        path: of the file.
+        path: of the file; or the file itself, open for reading bytes and able to seek.
         chunk_s: length of a chunk in seconds; the last may be shorter.
         sample_rate: of the chunks, in Hz.
-        channels: `mix` gives their mean, `keep` all of them.
+        channels: `mix` gives their mean, `keep` all of them, a number that one.
 
     Attributes:
-        path: of the file.
+        path: of the file, or the file itself.
         sample_rate: of the chunks, in Hz.
+        file_channels: channels in the file.
         duration_s: of the whole file as its header says, for a progress bar; None if it does not say.
     """
 
     def __init__(
         self,
-        path: str | os.PathLike[str],
+        path: str | os.PathLike[str] | BinaryIO,
         *,
         chunk_s: float,
         sample_rate: int,
-        channels: Literal["mix", "keep"] = "mix",
+        channels: Channels = "mix",
     ) -> None:
         if not chunk_s * sample_rate >= 1:
             raise ConfigError(f"chunk_s = {chunk_s}: must be at least one sample (1/{sample_rate} s)")
-        self.path = Path(path)
+        self.path = Path(path) if isinstance(path, str | os.PathLike) else path
         self.sample_rate = sample_rate
         self._chunk_samples = round(chunk_s * sample_rate)
-        self._channels: Literal["mix", "keep"] = channels
-        with _open(path) as container:
+        self._channels = channels
+        with _open(self.path) as container:
+            self.file_channels = int(container.streams.audio[0].codec_context.channels)
             self.duration_s = _duration_s(container)
 
     def __iter__(self) -> Iterator[NDArray[np.int16]]:
@@ -116,7 +120,10 @@ class AudioFile:
             yield float32_to_pcm16(np.ascontiguousarray(rest))
 
 
-def _open(path: str | os.PathLike[str]) -> Any:
+def _open(path: str | os.PathLike[str] | BinaryIO) -> Any:
+    if not isinstance(path, str | os.PathLike):
+        path.seek(0)
+        return open_container(path, "the audio")
     with Path(path).open("rb"):  # the system's own words for a file that is not there or not ours
         pass
     return open_container(str(path), str(path))

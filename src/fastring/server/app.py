@@ -135,6 +135,7 @@ def _gauges(services: Services) -> dict[str, float]:
         "analysis_streams": registry.count("audio"),
         "voice_streams": registry.count("voice"),
         "refused_connections": registry.refused,
+        "uploads": services.uploads.running,
         "decoding_window_seconds": services.window.seconds,
         "uptime_seconds": time.monotonic() - services.started_s,
     }

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from fastring.analysis.silero import SileroStream, silero_available
 from fastring.server.tokens import ResumeTokens
+from fastring.server.uploads import Uploads
 from fastring.server.voice_runner import VoiceRunner
 from fastring.session.voice import VoiceSession
 
@@ -44,7 +45,11 @@ class Services:
     tokens: ResumeTokens = field(default_factory=ResumeTokens)
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
+    uploads: Uploads = field(init=False)
     _serial: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self.uploads = Uploads(self)
 
     def session_name(self, stream_id: str) -> str:
         """A name that no other session of this process has or had, even under the same id."""
@@ -53,16 +58,24 @@ class Services:
     def voice_runner(
         self, name: str, *, language: str, interim: bool, endpoint: EndpointSettings | None = None
     ) -> VoiceRunner:
-        """A new voice session with a voice detector of its own, ready to run.
+        """A new voice session, ready to run; see `voice_session`."""
+        session = self.voice_session(name, language=language, interim=interim, endpoint=endpoint)
+        return VoiceRunner(session, name=name, pool=self.pool, metrics=self.metrics)
+
+    def voice_session(
+        self, name: str, *, language: str, interim: bool, endpoint: EndpointSettings | None = None, live: bool = True
+    ) -> VoiceSession:
+        """A new voice session with a voice detector of its own.
 
         Args:
             name: of its jobs; see `session_name`.
             language: code, or "" for the configured one.
             interim: whether partials are wanted.
             endpoint: when its speech starts and ends, if not as configured.
+            live: whether its latency counts for the window that all live sessions share.
         """
         settings = self.settings
-        session = VoiceSession(
+        return VoiceSession(
             name,
             voice=settings.voice,
             endpoint=endpoint or settings.endpoint,
@@ -70,10 +83,9 @@ class Services:
             vad=self._vad(),
             language=language or settings.asr.language,
             interim=interim,
-            window=self.window,
+            window=self.window if live else None,
             max_jobs=settings.asr.max_queue,
         )
-        return VoiceRunner(session, name=name, pool=self.pool, metrics=self.metrics)
 
     def _vad(self) -> FrameScorer | None:
         wanted = self.settings.endpoint.vad

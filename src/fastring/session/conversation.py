@@ -171,6 +171,8 @@ class Conversation:
         words = None if hypothesis is None else hypothesis.words
         for notice in () if hypothesis is None else hypothesis.notices:
             self.outbox.tell(notice)
+        if hypothesis is not None and hypothesis.language:
+            utterance.language = hypothesis.language
         if words is not None:
             self._troubles.over()
             self._window.observe(latency.queue_ms + latency.inference_ms)

@@ -57,6 +57,7 @@ def final_of(utterance: Utterance, latency: Latency) -> Final:
         end=utterance.end,
         latency=latency,
         from_finalize=utterance.from_finalize,
+        language=utterance.language,
     )
 
 

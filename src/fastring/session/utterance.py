@@ -55,6 +55,7 @@ class Utterance:
         self.onset = onset
         self.end = onset
         self.from_finalize = False
+        self.language = ""
         self.state = State.OPEN
         self._limits = limits
         self._audio_end = 0

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import queue
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from fastring.asr.transcriber import Outcome
 from fastring.errors import TranscriberError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from fastring.asr.pool import TranscriberPool
     from fastring.asr.transcriber import Job
     from fastring.events import Event
     from fastring.session.voice import VoiceSession
 
-__all__ = ["transcribe"]
+__all__ = ["Pool", "transcribe"]
 
 _IDLE_S = 1.0  # how long to wait for an outcome at most before looking at the session again
 
 
-def transcribe(chunks: Iterable[NDArray[np.int16]], session: VoiceSession, pool: TranscriberPool) -> Iterator[Event]:
+class Pool(Protocol):
+    """Who runs the jobs: `TranscriberPool`, or somebody before it."""
+
+    def submit(self, job: Job, done: Callable[[Outcome], None]) -> None:
+        """See `TranscriberPool.submit`."""
+        ...
+
+
+def transcribe(chunks: Iterable[NDArray[np.int16]], session: VoiceSession, pool: Pool) -> Iterator[Event]:
     """Feed a session, run its jobs in a pool, and yield its events as they come, `Closed` the last.
 
     The next chunk is taken only when the session has room for it, so memory does not grow with the length of the audio,
@@ -51,9 +58,7 @@ def transcribe(chunks: Iterable[NDArray[np.int16]], session: VoiceSession, pool:
         yield from _step(session, pool, outcomes, wait=True)
 
 
-def _step(
-    session: VoiceSession, pool: TranscriberPool, outcomes: queue.SimpleQueue[Outcome], *, wait: bool
-) -> Iterator[Event]:
+def _step(session: VoiceSession, pool: Pool, outcomes: queue.SimpleQueue[Outcome], *, wait: bool) -> Iterator[Event]:
     """Hand out jobs, take in what came back (waiting for one if told to), and pass on the events."""
     _submit(session, pool, outcomes)
     now = time.monotonic()
@@ -74,12 +79,12 @@ def _step(
     yield from session.events_to_send()
 
 
-def _submit(session: VoiceSession, pool: TranscriberPool, outcomes: queue.SimpleQueue[Outcome]) -> None:
+def _submit(session: VoiceSession, pool: Pool, outcomes: queue.SimpleQueue[Outcome]) -> None:
     for job in session.jobs_to_run():
         _submit_one(job, pool, outcomes)
 
 
-def _submit_one(job: Job, pool: TranscriberPool, outcomes: queue.SimpleQueue[Outcome]) -> None:
+def _submit_one(job: Job, pool: Pool, outcomes: queue.SimpleQueue[Outcome]) -> None:
     try:
         pool.submit(job, outcomes.put)
     except TranscriberError as error:  # full: the session tries again at its deadline
