@@ -22,6 +22,7 @@ from fastring.audio.format import AudioFormat
 from fastring.errors import AudioError, EngineFailedError, FastringError, TranscriberError
 from fastring.events import Failure, Final, Transcript
 from fastring.server.problems import Problem
+from fastring.server.upload_lanes import UploadLane, UploadLanes
 from fastring.streams.transcription import transcribe
 
 if TYPE_CHECKING:
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
     from aiohttp import BodyPartReader, StreamReader, web
     from numpy.typing import NDArray
 
-    from fastring.asr.pool import TranscriberPool
-    from fastring.asr.transcriber import Job, Outcome
     from fastring.audio.resample import Channels
     from fastring.config import EndpointSettings
     from fastring.server.services import Services
@@ -65,13 +64,17 @@ class Upload:
 
 
 class Uploads:
-    """The places for uploads of one server. Everything but `running` belongs to the event loop's thread.
+    """The places for uploads of one server, and their share of its engine. One thread: the event loop's.
 
     Args:
         services: of the server.
+
+    Attributes:
+        lanes: their share.
     """
 
     def __init__(self, services: Services) -> None:
+        self.lanes = UploadLanes(services.pool, max(1, services.capabilities.concurrency - 1))
         self._services = services
         self._taken = 0
 
@@ -181,8 +184,8 @@ class UploadRun:
         self._gone = gone
         self._samples = 0
         self._name = services.session_name("upload")
-        self._lane = _Lane(services.pool, self._name)
         self._loop = asyncio.get_running_loop()
+        self._lane = UploadLane(services.uploads.lanes, self._name, self._soon)
         self._told: asyncio.Queue[Final | BaseException | None] = asyncio.Queue()
         threading.Thread(target=self._run, name=f"fastring-{self._name}", daemon=True).start()
 
@@ -234,12 +237,14 @@ class UploadRun:
             self._tell(error)
         finally:
             self._lane.cancel()
-            with contextlib.suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self.ended.set)
+            self._soon(self.ended.set)
 
     def _tell(self, what: Final | BaseException | None) -> None:
+        self._soon(lambda: self._told.put_nowait(what))
+
+    def _soon(self, call: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
-            self._loop.call_soon_threadsafe(self._told.put_nowait, what)
+            self._loop.call_soon_threadsafe(call)
 
     def _endpoint(self) -> EndpointSettings:
         """An upload does not stall."""
@@ -271,24 +276,6 @@ class UploadRun:
         for start in range(0, len(upload.data), step):
             yield decoder.push(upload.data[start : start + step])
         yield decoder.flush()
-
-
-class _Lane:
-    """The pool as one upload sees it: it can be closed behind it."""
-
-    def __init__(self, pool: TranscriberPool, name: str) -> None:
-        self.cancelled = False
-        self._pool = pool
-        self._name = name
-
-    def submit(self, job: Job, done: Callable[[Outcome], None]) -> None:
-        if self.cancelled:
-            raise TranscriberError("the upload was given up")
-        self._pool.submit(job, done)
-
-    def cancel(self) -> None:
-        self.cancelled = True
-        self._pool.cancel(self._name)
 
 
 def transcript_of(finals: list[Final], samples: int) -> Transcript:
