@@ -137,7 +137,7 @@ PyObject* flush(PyObject* self, PyObject* /*none*/) {
     std::optional<Completed> completed;
     {
       const auto claim = gate.claim();
-      const std::vector<float> silence(static_cast<std::size_t>(gate.missing()));
+      const std::vector<float> silence(static_cast<std::size_t>(gate.missing()), gate.rest());
       completed.emplace(gate, silence.size(), kWithAudio);
       completed->push(silence.data(), silence.size());
     }
@@ -185,7 +185,8 @@ void register_energy_gate(py::module_& m) {
   if (frame_type == nullptr) throw py::error_already_set();
   m.attr("GateFrame") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(frame_type));
   py::class_<EnergyGate> type(m, "EnergyGate", "Level, noise floor and gate of every 32 ms; see fastring.EnergyGate.");
-  type.def(py::init<double, int, int>(), py::arg("sample_rate"), py::arg("frame_samples"), py::arg("hold_frames"))
+  type.def(py::init<double, int, int, double>(), py::arg("sample_rate"), py::arg("frame_samples"),
+           py::arg("hold_frames"), py::arg("high_pass_hz"))
       .def("reset", &reset, "Forget the stream.")
       .def_property_readonly("frame_samples", &EnergyGate::frame_samples, "Samples per frame.")
       .def_property_readonly("hold_frames", &EnergyGate::hold_frames, "Frames held after the gate has closed.")

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <numbers>
 #include <stdexcept>
 #include <string>
 
@@ -41,12 +42,14 @@ void to_float32(const float* in, float* out, std::size_t samples) noexcept {
 
 }  // namespace
 
-EnergyGate::EnergyGate(double sample_rate, int frame_samples, int hold_frames) {
+EnergyGate::EnergyGate(double sample_rate, int frame_samples, int hold_frames, double high_pass_hz) {
   check_stream(sample_rate, 1);
   frame_samples_ = frame_samples == 0 ? to_samples(kGateFrame_s, sample_rate)
                                       : checked("frame_samples", frame_samples, to_samples(kMinFrame_s, sample_rate),
                                                 to_samples(kMaxFrame_s, sample_rate));
   hold_frames_ = checked("hold_frames", hold_frames, 0, kMaxHold);
+  check_range("high_pass_hz", high_pass_hz, 0.0, kGateMaxHighPass_hz);
+  follow_ = static_cast<float>(1.0 - std::exp(-2.0 * std::numbers::pi * high_pass_hz / sample_rate));
   partial_.resize(static_cast<std::size_t>(frame_samples_));
   levels_.resize(static_cast<std::size_t>(std::ceil(kGateFloor_s * sample_rate / frame_samples_)));
   reset();
@@ -54,6 +57,7 @@ EnergyGate::EnergyGate(double sample_rate, int frame_samples, int hold_frames) {
 
 void EnergyGate::reset() noexcept {
   fill_ = 0;
+  offset_ = 0.0f;
   has_before_ = false;
   since_open_ = hold_frames_ + 1;
   std::fill(levels_.begin(), levels_.end(), kNoLevel);
@@ -65,6 +69,7 @@ void EnergyGate::reset() noexcept {
 }
 
 bool EnergyGate::push(const std::int16_t* in, std::size_t samples, GateFrame* frames, float* audio) noexcept {
+  const FlushDenormals flush;
   return push_any(in, samples, frames, audio);
 }
 
@@ -86,6 +91,7 @@ bool EnergyGate::push_any(const Sample* in, std::size_t samples, GateFrame* fram
     fill_ = 0;
     in += missing;
     samples -= missing;
+    if (follow_ > 0.0f) high_pass(frame);
     frames[i] = measure(frame);
     any_held |= frames[i].is_held;
   }
@@ -93,6 +99,37 @@ bool EnergyGate::push_any(const Sample* in, std::size_t samples, GateFrame* fram
   if (samples > 0) to_float32(in, partial_.data() + fill_, samples);
   fill_ += static_cast<int>(samples);
   return any_held;
+}
+
+// The offset is a one-pole low pass; four samples at a time, so that they wait for one product and one sum only.
+void EnergyGate::high_pass(float* frame) noexcept {
+  LevelSums sums;
+  analysis_kernels().level(frame, frame, frame_samples_, &sums);
+  non_finite_ += sums.non_finite;
+  if (!has_before_) offset_ = sums.sum / static_cast<float>(frame_samples_);
+  const float keep = 1.0f - follow_;
+  const float keep2 = keep * keep;
+  const float keep3 = keep2 * keep;
+  const float keep4 = keep2 * keep2;
+  float before = offset_;
+  int i = 0;
+  for (; i + 4 <= frame_samples_; i += 4) {
+    const float new1 = follow_ * frame[i];
+    const float new2 = keep * new1 + follow_ * frame[i + 1];
+    const float new3 = keep * new2 + follow_ * frame[i + 2];
+    const float new4 = keep * new3 + follow_ * frame[i + 3];
+    frame[i] -= before;
+    frame[i + 1] -= keep * before + new1;
+    frame[i + 2] -= keep2 * before + new2;
+    frame[i + 3] -= keep3 * before + new3;
+    before = keep4 * before + new4;
+  }
+  for (; i < frame_samples_; ++i) {
+    const float x = frame[i];
+    frame[i] -= before;
+    before = keep * before + follow_ * x;
+  }
+  offset_ = before;
 }
 
 // frame[-1] is the sample before it, finite already; 0 if there was none, and then the frame's start is no crossing.

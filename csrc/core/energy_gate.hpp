@@ -7,6 +7,8 @@
 // Open: above -65 dBFS, and either above -20 dBFS, or more than 4 dB above the floor, or more than 2 dB above it with
 // more than one zero crossing in four samples: it may be a quiet fricative (L. Rabiner and M. Sambur, "An algorithm for
 // determining the endpoints of isolated utterances", Bell Syst. Tech. J. 54, 1975).
+// High pass, if asked for: y[n] = x[n] - x[n - 1] + a y[n - 1] before all of that, begun at the mean of the first frame
+// so that a stream that begins off zero begins at rest.
 #pragma once
 
 #include <array>
@@ -29,6 +31,7 @@ inline constexpr float kGateFricativeAboveFloor_db = 2.0f;
 inline constexpr float kGateFricativeRate = 0.25f;
 inline constexpr double kGateFloor_s = 3.0;  // longer than speech goes on without a dip between words
 inline constexpr double kGateFrame_s = 0.032;
+inline constexpr double kGateMaxHighPass_hz = 200.0;
 
 struct GateFrame {
   float level_db = 0.0f;
@@ -41,14 +44,15 @@ struct GateFrame {
 // One owner at a time: take claim() around the calls that say so. Nothing allocates after construction. State: 1 KiB
 // at most, and one frame. Frames lie at multiples of frame_samples of the stream, and what is said of one depends on
 // the samples alone, never on how they were cut into chunks. int16 counts as int16 / 32768. NaN and infinity are
-// counted and taken as 0, other samples are clipped to +-1e6.
+// counted and taken as 0, other samples are clipped to +-1e6. The audio handed out is what was measured: behind the
+// high pass.
 class EnergyGate {
  public:
   static constexpr int kContextSamples = 64;
 
-  // sample_rate in 8000..192000 Hz; frame_samples of 20 to 256 ms, 0 for 32 ms; hold_frames in 0..1000;
-  // std::invalid_argument otherwise.
-  explicit EnergyGate(double sample_rate, int frame_samples = 0, int hold_frames = 0);
+  // sample_rate in 8000..192000 Hz; frame_samples of 20 to 256 ms, 0 for 32 ms; hold_frames in 0..1000; high_pass_hz
+  // in 0..200, 0 for none; std::invalid_argument otherwise.
+  explicit EnergyGate(double sample_rate, int frame_samples = 0, int hold_frames = 0, double high_pass_hz = 0.0);
 
   // Error(kBusy) if another thread holds it. Any thread.
   [[nodiscard]] BusyGuard claim() { return BusyGuard(busy_, "EnergyGate"); }
@@ -69,8 +73,10 @@ class EnergyGate {
   bool push(const std::int16_t* in, std::size_t samples, GateFrame* frames, float* audio) noexcept;
   bool push(const float* in, std::size_t samples, GateFrame* frames, float* audio) noexcept;
 
-  // Samples that would complete the frame begun, 0 if none is: push as many zeros to end a stream. Under claim().
+  // Samples that would complete the frame begun, 0 if none is: push as many of rest() to end a stream. Under claim().
   [[nodiscard]] int missing() const noexcept { return fill_ == 0 ? 0 : frame_samples_ - fill_; }
+  // The sample that is silence: 0, or the offset that the high pass takes away. Under claim().
+  [[nodiscard]] float rest() const noexcept { return offset_; }
 
   // The next sample is the first of a new stream. Under claim().
   void reset() noexcept;
@@ -84,11 +90,14 @@ class EnergyGate {
  private:
   template <class Sample>
   bool push_any(const Sample* in, std::size_t samples, GateFrame* frames, float* audio) noexcept;
+  void high_pass(float* frame) noexcept;
   GateFrame measure(float* frame) noexcept;
   float floor_with(float level_db) noexcept;
 
   int frame_samples_;
   int hold_frames_;
+  float follow_;             // how much of a sample the offset takes in, 0 without a high pass
+  float offset_ = 0.0f;      // of the samples so far
   int fill_ = 0;             // samples of the frame begun
   bool has_before_ = false;  // whether there was a sample before it
   int since_open_;

@@ -5,7 +5,6 @@
 #include <stdexcept>
 
 namespace fastring {
-namespace {
 
 void check_range(const char* name, double value, double low, double high) {
   if (value >= low && value <= high) return;
@@ -13,8 +12,6 @@ void check_range(const char* name, double value, double low, double high) {
   text << name << " must be in " << low << ".." << high << ", not " << value;
   throw std::invalid_argument(text.str());
 }
-
-}  // namespace
 
 void check_stream(double sample_rate, int channels) {
   check_range("sample_rate", sample_rate, 8000.0, 192000.0);

@@ -189,6 +189,31 @@ TEST("subnormal samples are silence") {
   for (const GateFrame& frame : got.frames) CHECK(frame.level_db == -120.0f && !frame.is_open);
 }
 
+TEST("behind the high pass an offset changes nothing but the offset") {
+  const auto samples = wandering(60 * kFrame + 100, 31);
+  std::vector<float> plain(samples.size());
+  std::vector<float> offset(samples.size());
+  for (std::size_t i = 0; i < samples.size(); ++i) {
+    plain[i] = static_cast<float>(samples[i]) / 65536.0f;
+    offset[i] = plain[i] + 0.25f;
+  }
+  for (const int length : {kFrame, 777}) {
+    EnergyGate a(kRate, length, 3, 20.0);
+    EnergyGate b(kRate, length, 3, 20.0);
+    EnergyGate c(kRate, length, 3, 20.0);
+    const Run expected = run(a, plain, {plain.size()});
+    const Run got = run(b, offset, {333});
+    const Run again = run(c, offset, {5000, 1});
+    CHECK(got.audio == again.audio);
+    float worst = 0.0f;
+    for (std::size_t i = 0; i < got.audio.size(); ++i) {
+      worst = std::max(worst, std::fabs(got.audio[i] - expected.audio[i]));
+    }
+    CHECK(worst < 1e-5f);
+    CHECK_NEAR(b.rest() - a.rest(), 0.25, 1e-5);
+  }
+}
+
 TEST("a gate that was reset is a new gate") {
   const auto first = wandering(50 * kFrame + 17, 21);
   const auto second = wandering(50 * kFrame, 22);

@@ -22,11 +22,20 @@ def test_it_is_what_faster_whisper_computes(
 ) -> None:
     extractor = type(whisper._model.feature_extractor)(feature_size=n_mels)
     samples = np.concatenate([speech("seen_8"), speech("noise")])[:n_samples]
+    samples -= samples.mean()
     ours = LogMel(extractor.mel_filters, n_fft=extractor.n_fft, hop_length=extractor.hop_length)(samples)
     theirs = extractor(samples)[:, :-1]
     assert ours.dtype == np.float32
     assert ours.shape == theirs.shape == (n_mels, n_samples // 160)
     np.testing.assert_allclose(ours, theirs, atol=2e-4)
+
+
+def test_an_offset_makes_no_difference(
+    whisper: WhisperTranscriber, speech: Callable[[str], NDArray[np.float32]]
+) -> None:
+    quiet = speech("seen_8") * np.float32(0.01)
+    log_mel = whisper._log_mel
+    np.testing.assert_allclose(log_mel(quiet + np.float32(0.06)), log_mel(quiet), atol=0.02)
 
 
 def test_silence_is_flat() -> None:

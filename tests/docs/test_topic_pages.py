@@ -50,6 +50,7 @@ def test_defaults_of_gate_and_endpointer() -> None:
     settings, gate = EndpointSettings(), EnergyGate(16_000)
     assert said.pop("frame_samples") == f"{1000 * gate.frame_samples / 16_000:.0f} ms"
     assert said.pop("hold_frames") == f"{gate.hold_frames}"
+    assert said.pop("high_pass_hz") == f"{inspect.signature(EnergyGate.__init__).parameters['high_pass_hz'].default:g}"
     assert said == {key: f"{getattr(settings, key.removeprefix('endpoint.'))}" for key in said}
     assert len(said) == 6
 

@@ -27,6 +27,7 @@ __all__ = ["FRAME_SAMPLES", "Frame", "FrameScorer", "SpeechDetector"]
 _LEAST_DB: Final = -80.0
 _MOST_ABOVE_DB: Final = 30.0
 _SCORED_AFTER_GATE: Final = 10  # frames: as long as the endpointer listens for trailing silence
+_HIGH_PASS_HZ: Final = 5.0  # an offset of the converter hides quiet speech; 20 Hz cost two of a hundred ends
 _IS_HELD: Final = attrgetter("is_held")
 
 
@@ -59,7 +60,7 @@ class SpeechDetector:
 
     def __init__(self, scorer: FrameScorer | None = None) -> None:
         self._scorer = scorer
-        self._gate = EnergyGate(hold_frames=_SCORED_AFTER_GATE)
+        self._gate = EnergyGate(hold_frames=_SCORED_AFTER_GATE, high_pass_hz=_HIGH_PASS_HZ)
         self._unscored = False  # whether the last frame was not scored
 
     def push(self, samples: NDArray[np.int16] | NDArray[np.float32]) -> list[Frame]:

@@ -51,10 +51,19 @@ class EnergyGate(_native.EnergyGate):
         sample_rate: of the stream, 8000..192000 Hz.
         frame_samples: length of a frame, 20 to 256 ms; 0 stands for 32 ms, 512 samples at 16 kHz.
         hold_frames: how long frames stay held after the gate has closed, 0..1000.
+        high_pass_hz: takes away an offset and rumble before anything is measured, and from the audio handed on: a
+            one-pole high pass, 3 dB down at this frequency, 0..200; 0 is none.
 
     Raises:
         ValueError: an argument is out of range; the message names it, its value and the limit.
     """
 
-    def __init__(self, sample_rate: float = 16_000, *, frame_samples: int = 0, hold_frames: int = 0) -> None:
-        super().__init__(sample_rate, frame_samples, hold_frames)
+    def __init__(
+        self,
+        sample_rate: float = 16_000,
+        *,
+        frame_samples: int = 0,
+        hold_frames: int = 0,
+        high_pass_hz: float = 0.0,
+    ) -> None:
+        super().__init__(sample_rate, frame_samples, hold_frames, high_pass_hz)

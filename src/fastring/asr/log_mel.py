@@ -39,7 +39,9 @@ class LogMel:
         self._begins = np.cumsum([0, *(len(chosen) for chosen in bins[:-1])])
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The features of float32 samples in [-1, 1].
+        """The features of float32 samples in [-1, 1], less their mean.
+
+        An offset of the converter would be the loudest sound there is, and what lies 80 dB below that is cut off.
 
         Args:
             samples: shape (n,), n above n_fft // 2.
@@ -48,7 +50,7 @@ class LogMel:
             float32, shape (n_mels, n // hop_length).
         """
         mel: NDArray[np.float32] = np.add.reduceat(
-            self._power(samples)[self._bins] * self._weights, self._begins, axis=0
+            self._power(samples - samples.mean())[self._bins] * self._weights, self._begins, axis=0
         )
         log_mel = np.log10(np.maximum(mel, 1e-10))
         np.maximum(log_mel, log_mel.max() - 8.0, out=log_mel)
