@@ -80,11 +80,20 @@ def predict_pitch(samples: Mono, sample_rate: int) -> dict[str, Any]:
     return {"time": (t["pitch_centre_index"] / sample_rate).tolist(), "f0": f0.tolist()}
 
 
-# What is predicted for which kind of item. Speech, endpoints and transcripts join here.
+def predict_voice(samples: Mono, sample_rate: int) -> dict[str, Any]:
+    """Speech probabilities, segments and ends."""
+    from accuracy_speech import predict_speech  # needs the asr extra, which the analyzer does not
+
+    return predict_speech(samples, sample_rate)
+
+
+# What is predicted for which kind of item.
 PREDICTORS: dict[str, Predict] = {
     "onset": predict_onsets,
     "tempo": predict_tempo,
     "pitch": predict_pitch,
+    "vad": predict_voice,
+    "sound": predict_voice,
 }
 
 

@@ -40,7 +40,7 @@ class EndpointSettings:
     """When speech starts and when an utterance ends. Frames are 32 ms (512 samples at 16 kHz)."""
 
     vad: Vad = _setting("auto", "silero, energy, or auto: Silero if it is installed, else energy alone")
-    speech_threshold: float = _setting(0.7, "probability at which speech starts, 0..1")
+    speech_threshold: float = _setting(0.8, "probability at which speech starts, 0..1")
     silence_threshold: float = _setting(0.6, "probability below which a frame counts as silence, 0..1")
     min_speech_ms: int = _setting(64, "speech must last this long before it counts")
     trailing_silence_ms: int = _setting(256, "this much silence ends an utterance")

@@ -8,7 +8,7 @@ from fastring.analysis.endpoint import Decision, Endpointer, SpeechEnd, SpeechSt
 from fastring.config import EndpointSettings
 
 SETTINGS = EndpointSettings()
-SPEECH, FADING, QUIET = (-20.0, 0.9), (-30.0, 0.15), (-60.0, 0.01)
+SPEECH, FADING, QUIET = (-20.0, 0.9), (-30.0, 0.5), (-60.0, 0.01)
 
 
 def run(endpointer: Endpointer, *parts: tuple[tuple[float, float], int]) -> list[tuple[int, Decision]]:
@@ -44,8 +44,13 @@ def test_one_loud_frame_is_not_speech() -> None:
 def test_a_sure_silence_is_reported_sooner_than_a_fading_one() -> None:
     sure = run(Endpointer(SETTINGS), (SPEECH, 20), (QUIET, 30))[-1][0]
     fading = run(Endpointer(SETTINGS), (SPEECH, 20), (FADING, 30))[-1][0]
-    assert sure < fading
-    assert fading - 20 == SETTINGS.trailing_silence_ms // 32
+    assert (sure - 20) * 32 < SETTINGS.trailing_silence_ms < (fading - 20) * 32
+
+
+def test_after_a_short_sound_more_silence_is_asked_for() -> None:
+    word = run(Endpointer(SETTINGS), (SPEECH, 10), (QUIET, 30))[-1][0] - 10
+    sentence = run(Endpointer(SETTINGS), (SPEECH, 40), (QUIET, 30))[-1][0] - 40
+    assert sentence < word < 2 * sentence
 
 
 def test_a_short_pause_does_not_end_it() -> None:
