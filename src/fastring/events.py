@@ -18,12 +18,14 @@ __all__ = [
     "Analysis",
     "AnalysisReady",
     "Audio",
+    "ChannelEvent",
     "Close",
     "Closed",
     "Command",
     "Control",
     "EarlyTrigger",
     "EarlyTriggerRetracted",
+    "EndReason",
     "Event",
     "Failure",
     "Final",
@@ -54,7 +56,9 @@ class Audio:
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """End the utterance now; its final follows."""
+    """End the utterance now; its final follows. `channel`: where channels are heard apart, this one; None: all."""
+
+    channel: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,9 @@ class Control:
 Command = Audio | Finalize | Close | Ping | Resume | Control
 
 
+EndReason = Literal["silence", "longest", "forced"]
+
+
 @dataclass(frozen=True, slots=True)
 class Word:
     """One word: text as the engine wrote it, span in samples of the session's rate, confidence 0..1."""
@@ -109,11 +116,15 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class SpeechStarted:
-    """Speech began at sample `start` (pre-roll not counted)."""
+    """Speech began at sample `start` (pre-roll not counted).
+
+    `silent`: nobody speaks; an utterance without audio begins, to answer a `Finalize` after silence.
+    """
 
     seq: int
     utterance: int
     start: int
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +150,8 @@ class Final:
 
     `from_finalize`: it answers a `Finalize`. Of the finals that may be owed at that time, the last one does.
     `language`: code, or "" if the engine does not say.
+    `ended_by`: silence after it, the limit on an utterance's length, or somebody who did not wait (finalize, close, a
+    client that sends no more audio).
     """
 
     seq: int
@@ -151,6 +164,7 @@ class Final:
     latency: Latency
     from_finalize: bool = False
     language: str = ""
+    ended_by: EndReason = "silence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +313,22 @@ class Reply:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """The session has heard the audio up to sample `position`: no speech to come starts before it."""
+
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEvent:
+    """What the session of one of several channels says; channels are numbered from 0."""
+
+    channel: int
+    channels: int
+    event: SpeechStarted | Partial | EarlyTrigger | EarlyTriggerRetracted | Final | SpeechEnded | Heard
+
+
 Event = (
     VoiceReady
     | AnalysisReady
@@ -315,4 +345,5 @@ Event = (
     | Failure
     | Pong
     | Closed
+    | ChannelEvent
 )

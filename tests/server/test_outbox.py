@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from fastring.events import Ack, Analysis, Final, Latency, Partial, Pong, Status
+from fastring.events import Ack, Analysis, ChannelEvent, Final, Heard, Latency, Partial, Pong, Status
 from fastring.server.outbox import MAX_ONSETS, Outbox, merged
 
 LATENCY = Latency(0, 0, 0, 0)
@@ -35,6 +35,15 @@ async def test_the_newest_partial_and_ack_win_and_go_last() -> None:
     for event in (partial("a"), Ack(1, 0), final(0), partial("b"), Ack(2, 1)):
         box.put(event)
     assert await box.take() == [final(0), partial("b"), Ack(2, 1)]
+
+
+async def test_what_is_new_replaces_what_is_old_of_its_channel_alone() -> None:
+    box = Outbox(10)
+    told = [(0, partial("a")), (1, partial("b")), (0, Heard(1)), (0, final(0)), (0, partial("c")), (0, Heard(2))]
+    for channel, event in told:
+        box.put(ChannelEvent(channel, 2, event))
+    kept = [(1, partial("b")), (0, final(0)), (0, partial("c")), (0, Heard(2))]
+    assert await box.take() == [ChannelEvent(channel, 2, event) for channel, event in kept]
 
 
 async def test_merged_analyses_lose_no_onset() -> None:

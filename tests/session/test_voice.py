@@ -138,7 +138,18 @@ def test_a_client_that_stops_sending_gets_its_final() -> None:
     assert world.session.next_deadline() == pytest.approx(3.5)
     world.pass_time(10.0)
     assert world.text == "one two three four"
+    assert world.finals[-1].ended_by == "forced"
     assert world.session.next_deadline() is None
+
+
+def test_who_answers_a_finalize_after_silence_says_that_nobody_spoke() -> None:
+    world = make_world(TWO)
+    world.send(TWO.samples)
+    world.session.receive_finalize(world.now)
+    world.close()
+    started = [event for event in world.events if isinstance(event, SpeechStarted)]
+    assert [event.silent for event in started] == [False] * (len(started) - 1) + [True]
+    assert [final.ended_by for final in world.finals] == ["silence"] * (len(started) - 1) + ["forced"]
 
 
 def test_audio_after_close_is_ignored() -> None:
@@ -180,6 +191,8 @@ def test_speech_beyond_the_longest_utterance_goes_on_in_the_next() -> None:
     assert len(world.finals) >= 4
     for before, after in zip(world.finals, world.finals[1:], strict=False):
         assert before.end <= after.start
+        assert before.ended_by in ("silence", "longest")
+    assert "longest" in {final.ended_by for final in world.finals}
 
 
 def test_cost_per_second_stays_flat() -> None:

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 from fastring.analysis.detector import FRAME_SAMPLES, Frame
 
 if TYPE_CHECKING:
     from fastring.config import EndpointSettings
+    from fastring.events import EndReason
 
 __all__ = ["Decision", "Endpointer", "SpeechEnd", "SpeechStart"]
 
@@ -53,7 +54,7 @@ class SpeechEnd:
 
     end: int
     audio_end: int
-    reason: Literal["silence", "longest", "forced"]
+    reason: EndReason
 
 
 Decision = SpeechStart | SpeechEnd
@@ -154,7 +155,7 @@ class Endpointer:
         self._last_voiced, self._silence = self._position, 0.0
         return SpeechStart(self._onset, max(self._onset - self._pre_roll, self._free))
 
-    def _end(self, end: int, audio_end: int, reason: Literal["silence", "longest", "forced"]) -> SpeechEnd:
+    def _end(self, end: int, audio_end: int, reason: EndReason) -> SpeechEnd:
         self._state, self._risen, self._in_run = _State.QUIET, 0, False
         self._free = audio_end
         return SpeechEnd(end, audio_end, reason)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from fastring.events import Closed, Failure
 
@@ -44,8 +44,16 @@ class Counters:
 
 
 class Codec(Protocol):
-    """One connection's translator. It holds no socket and no clock; one task at a time uses it."""
+    """One connection's translator. It holds no socket and no clock; one task at a time uses it.
 
+    Attributes:
+        ENCODED: the event classes it tells, at least at times.
+        DECLINED: those it never tells. A test sees to it that every class is in one of the two.
+        counters: what came in.
+    """
+
+    ENCODED: ClassVar[frozenset[type]]
+    DECLINED: ClassVar[frozenset[type]]
     counters: Counters
 
     def decode(self, message: Message) -> list[Command]:

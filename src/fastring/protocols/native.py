@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from fastring.errors import ProtocolError
 from fastring.events import Audio, Close, Closed, Control, Failure, Finalize, Ping, Resume
 from fastring.protocols.codec import Counters, Message, SequenceCheck, close_frame
 from fastring.protocols.messages import decode_base64, field, parse_object, shown, write_object
-from fastring.protocols.native_events import fields_of
+from fastring.protocols.native_events import DECLINED, ENCODED, fields_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,9 @@ class NativeCodec:
         framing: seq32 puts a little-endian message number before the audio of a binary message.
         max_message_bytes: longer messages are refused.
     """
+
+    ENCODED: ClassVar[frozenset[type]] = ENCODED
+    DECLINED: ClassVar[frozenset[type]] = DECLINED
 
     def __init__(
         self,
@@ -77,6 +80,8 @@ class NativeCodec:
 
     def encode(self, event: Event) -> Sequence[Message]:
         """Turn an event into its one message; see `Codec.encode`."""
+        if type(event) in DECLINED:
+            return ()
         name, fields = fields_of(event, self._sample_rate)
         return (write_object({"type": name, "stream_id": self._stream_id, **fields}),)
 

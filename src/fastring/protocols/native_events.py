@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fastring.events import Event, Latency, Word
 
-__all__ = ["ENCODED", "fields_of"]
+__all__ = ["DECLINED", "ENCODED", "fields_of"]
 
 Fields = dict[str, Any]
 
@@ -165,3 +165,6 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
 
 ENCODED = frozenset(_WRITERS)
 """Every event class this protocol tells."""
+
+DECLINED = frozenset({events.ChannelEvent})
+"""Those it does not: its streams have one channel."""

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fastring.events import Ack, Analysis, Partial
+from fastring.events import Ack, Analysis, ChannelEvent, Heard, Partial
 
 if TYPE_CHECKING:
     from fastring.events import Event
@@ -16,14 +16,15 @@ __all__ = ["MAX_ONSETS", "Outbox", "merged"]
 MAX_ONSETS = 1024
 """Onsets that one merged analysis may carry; a reader that slow loses the oldest."""
 
-_REPLACEABLE = (Partial, Analysis, Ack)
+_REPLACEABLE = (Partial, Analysis, Ack, Heard)
 
 
 class Outbox:
     """A queue between the loop's callbacks and one writer task.
 
-    A waiting `Partial`, `Analysis` or `Ack` gives way to a newer one (an `Analysis` hands on its onsets). All else is
-    kept in order; `overflowed` says that more than `limit` such events wait, which only a stuck reader brings about.
+    A waiting `Partial`, `Analysis`, `Ack` or `Heard` gives way to a newer one of its channel (an `Analysis` hands on
+    its onsets). All else is kept in order; `overflowed` says that more than `limit` such events wait, which only a
+    stuck reader brings about.
     """
 
     def __init__(self, limit: int) -> None:
@@ -38,7 +39,8 @@ class Outbox:
     @property
     def overflowed(self) -> bool:
         """More events wait than may."""
-        return len(self._waiting) > self._limit + len(_REPLACEABLE)
+        waiting = self._waiting
+        return len(waiting) > self._limit and sum(_replaceable(event) is None for event in waiting) > self._limit
 
     @property
     def crowded(self) -> bool:
@@ -47,8 +49,8 @@ class Outbox:
 
     def put(self, event: Event) -> None:
         """Queue an event; never blocks."""
-        if isinstance(event, _REPLACEABLE):
-            event = self._replacing(event)
+        if (kind := _replaceable(event)) is not None:
+            event = self._replacing(event, kind)
         self._waiting.append(event)
         _wake(self._reader)
 
@@ -70,9 +72,9 @@ class Outbox:
         """Let go whoever waits for room: there will be no writer any more."""
         _wake(self._room)
 
-    def _replacing(self, event: Event) -> Event:
+    def _replacing(self, event: Event, kind: tuple[type, int]) -> Event:
         for index, older in enumerate(self._waiting):
-            if type(older) is type(event):
+            if _replaceable(older) == kind:
                 del self._waiting[index]
                 return merged(older, event) if isinstance(older, Analysis) and isinstance(event, Analysis) else event
         return event
@@ -82,6 +84,12 @@ def merged(older: Analysis, newer: Analysis) -> Analysis:
     """One analysis that stands for both: the newer's values, the larger peak, the onsets of both."""
     onsets = (*older.onsets, *newer.onsets)[-MAX_ONSETS:]
     return replace(newer, onsets=onsets, peak=max(older.peak, newer.peak))
+
+
+def _replaceable(event: Event) -> tuple[type, int] | None:
+    """Class and channel of an event that a newer one of the same may replace; None: it must be told."""
+    told, channel = (event.event, event.channel) if isinstance(event, ChannelEvent) else (event, 0)
+    return (type(told), channel) if isinstance(told, _REPLACEABLE) else None
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

@@ -122,13 +122,13 @@ class Conversation:
 
     def _end(self, turn: SpeechEnd, position: int, now: float) -> None:
         if self._speaking is not None:
-            self._speaking.endpoint(turn.end, turn.audio_end, position, now)
+            self._speaking.endpoint(turn.end, turn.audio_end, position, now, turn.reason)
             self._speaking = None
 
-    def _open(self, utterance: Utterance) -> None:
+    def _open(self, utterance: Utterance, *, silent: bool = False) -> None:
         self._utterances.append(utterance)
         self.outbox.begin(utterance.number)
-        self.outbox.say(utterance.number, SpeechStarted(0, utterance.number, utterance.onset))
+        self.outbox.say(utterance.number, SpeechStarted(0, utterance.number, utterance.onset, silent))
 
     def _say_nothing(self) -> None:
         """An utterance without audio, complete in itself: the answer to a finalize after silence."""
@@ -136,8 +136,8 @@ class Conversation:
         utterance = Utterance(self._begun, here, here, 1, self._limits)
         self._begun += 1
         utterance.from_finalize = True
-        self._open(utterance)
-        utterance.endpoint(here, here, here, 0.0)
+        self._open(utterance, silent=True)
+        utterance.endpoint(here, here, here, 0.0, "forced")
         utterance.take_final()
         self._whole_decoded(utterance, (), _NO_TIME, 0.0)
 

@@ -58,6 +58,7 @@ def final_of(utterance: Utterance, latency: Latency) -> Final:
         latency=latency,
         from_finalize=utterance.from_finalize,
         language=utterance.language,
+        ended_by=utterance.ended_by,
     )
 
 

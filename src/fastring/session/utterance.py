@@ -10,7 +10,7 @@ from fastring.asr.agreement import Agreement
 from fastring.session.state import Change, State, transition
 
 if TYPE_CHECKING:
-    from fastring.events import Word
+    from fastring.events import EndReason, Word
 
 __all__ = ["SegmentLimits", "Utterance", "Want"]
 
@@ -56,6 +56,7 @@ class Utterance:
         self.end = onset
         self.from_finalize = False
         self.language = ""
+        self.ended_by: EndReason = "silence"
         self.state = State.OPEN
         self._limits = limits
         self._audio_end = 0
@@ -99,9 +100,9 @@ class Utterance:
             self._due = Want("partial", self._start, self._next_hop, arrived)
             self._next_hop += self._hop
 
-    def endpoint(self, end: int, audio_end: int, position: int, arrived: float) -> None:
+    def endpoint(self, end: int, audio_end: int, position: int, arrived: float, reason: EndReason = "silence") -> None:
         """The utterance ended at `end`; its audio ends at `audio_end`; decided when `position` was measured."""
-        self.end, self._audio_end, self._decided = end, audio_end, position
+        self.end, self._audio_end, self._decided, self.ended_by = end, audio_end, position, reason
         self.state = transition(self.state, Change.ENDPOINT)
         if self.state is State.ENDING:
             self._want_last(arrived)

@@ -1,0 +1,78 @@
+"""What holds for every codec: each event class is told or explicitly declined, and nothing falls through."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+from typing import TYPE_CHECKING, Any, get_args
+
+import pytest
+
+from fastring import events, protocols
+from fastring.events import Latency, Word
+from fastring.protocols.codec import Codec
+from fastring.protocols.native import NativeCodec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVENTS = get_args(events.Event)
+
+OPEN: dict[type, Callable[[], Codec]] = {
+    NativeCodec: lambda: NativeCodec("s"),
+}
+"""How each codec is made. A new one gets its line here."""
+
+
+def example(kind: type) -> Any:
+    """An event of that class with a plausible value in every field."""
+    if kind is events.ChannelEvent:
+        return events.ChannelEvent(0, 1, example(events.Final))
+    by_name: dict[str, Any] = {
+        "words": (Word("One,", 0, 8_000, 0.9, stable=True), Word("two.", 8_000, 16_000, 0.5)),
+        "text": "One, two.",
+        "latency": Latency(10.0, 20.0, 300.0, 330.0),
+        "onsets": (4_000,),
+        "stats": {},
+        "fields": {},
+        "name": "stats",
+        "state": "recovered",
+        "ended_by": "silence",
+    }
+    by_type = {"int": 7, "float": 0.5, "str": "text", "bool": False, "float | None": 0.5}
+    values = {f.name: by_name.get(f.name, by_type.get(str(f.type))) for f in dataclasses.fields(kind)}
+    assert None not in values.values(), f"teach this test the type of a field of {kind.__name__}: {values}"
+    return kind(**values)
+
+
+def codec_classes() -> set[type]:
+    """Every class of a protocol's module that encodes events."""
+    modules = [
+        importlib.import_module(f"{protocols.__name__}.{it.name}") for it in pkgutil.iter_modules(protocols.__path__)
+    ]
+    return {
+        cls
+        for module in modules
+        for _, cls in inspect.getmembers(module, inspect.isclass)
+        if cls.__module__ == module.__name__ and cls is not Codec and {"decode", "encode"} <= vars(cls).keys()
+    }
+
+
+def test_every_codec_is_known_here() -> None:
+    assert codec_classes() == set(OPEN)
+
+
+@pytest.mark.parametrize("codec", OPEN, ids=lambda codec: codec.__name__)
+def test_every_event_is_told_or_declined(codec: Any) -> None:
+    assert set(EVENTS) == codec.ENCODED | codec.DECLINED
+    assert not codec.ENCODED & codec.DECLINED
+
+
+@pytest.mark.parametrize("codec", OPEN, ids=lambda codec: codec.__name__)
+@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
+def test_declined_means_silence_and_nothing_fails(codec: Any, kind: type) -> None:
+    said = list(OPEN[codec]().encode(example(kind)))
+    assert all(isinstance(message, str | bytes) for message in said)
+    assert kind in codec.ENCODED or not said
