@@ -41,6 +41,9 @@ demo: dev ## a real server hears a real recording, live
 test: dev ## every test of the fast part
 	@pytest
 
+test-full: dev ## the tests that take minutes, with their figures
+	@pytest -m full -s
+
 # --- what CI runs --------------------------------------------------------------------------------------------------
 check: test gates ## exactly what CI runs
 
@@ -106,4 +109,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: fuzz help dev demo test check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
+.PHONY: fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean

@@ -26,18 +26,23 @@ def test_an_engine_that_died_is_built_anew_once(blow: BaseException) -> None:
     engine = health()
     engine.failed(blow, 0)
     engine.failed(blow, 0)
-    assert engine.begin_rebuild(100.0)
+    assert engine.rebuild_at is not None
+    assert engine.rebuild_at <= 100.0
+    engine.begin_rebuild(100.0)
+    assert engine.rebuilding
+    engine.failed(blow, 0)
+    assert engine.rebuild_at is None
     engine.rebuilt()
-    assert engine.generation == 1
+    assert (engine.rebuilding, engine.generation) == (False, 1)
     engine.failed(blow, 0)  # a call of the engine that was
-    assert not engine.begin_rebuild(200.0)
+    assert engine.rebuild_at is None
 
 
 def test_one_that_hangs_too() -> None:
     engine = health()
-    assert not engine.begin_rebuild(100.0)
+    assert engine.rebuild_at is None
     engine.hangs(0)
-    assert engine.begin_rebuild(100.0)
+    assert engine.rebuild_at is not None
 
 
 def test_failures_in_a_row_are_suspicious_and_scattered_ones_are_not() -> None:
@@ -46,23 +51,31 @@ def test_failures_in_a_row_are_suspicious_and_scattered_ones_are_not() -> None:
         engine.failed(EngineFailedError("bad audio"), 0)
         engine.failed(EngineFailedError("bad audio"), 0)
         engine.came_back(0.1)
-    assert not engine.begin_rebuild(100.0)
+    assert engine.rebuild_at is None
     for _ in range(4):
         engine.failed(EngineFailedError("bad engine"), 0)
-    assert engine.begin_rebuild(100.0)
+    assert engine.rebuild_at is not None
 
 
-def test_it_is_not_built_anew_all_the_time_but_not_forgotten_either() -> None:
+def test_one_that_dies_before_it_answers_is_built_anew_ever_more_rarely() -> None:
     engine = health()
-    engine.hangs(0)
-    assert engine.begin_rebuild(100.0)
-    engine.rebuilt()
-    engine.hangs(1)
-    assert not engine.begin_rebuild(101.0)
-    assert engine.begin_rebuild(106.0)
+    waits = []
+    now = 100.0
+    for generation in range(8):
+        engine.hangs(generation)
+        assert engine.rebuild_at is not None
+        waits.append(max(0.0, engine.rebuild_at - now))
+        now += waits[-1]
+        engine.begin_rebuild(now)
+        engine.rebuilt()
+    assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 8]
+    engine.came_back(0.1)  # a sign of life
+    engine.hangs(8)
+    assert engine.rebuild_at is not None
+    assert engine.rebuild_at <= now
 
 
 def test_what_cannot_be_built_anew_is_not_asked_to() -> None:
     engine = health(rebuildable=False)
     engine.hangs(0)
-    assert not engine.begin_rebuild(100.0)
+    assert engine.rebuild_at is None

@@ -189,8 +189,10 @@ class Dispatcher:
     def give_up(self, worker: Worker, now: float) -> None:
         """The worker does not come back from the engine: what it holds is tried by another."""
         self.ledger.counts["hung"] += 1
-        if worker.calling:  # building the engine anew may hang too: once is enough
+        if worker.calling:
             self.health.hangs(worker.generation)
+        else:  # it was building the engine anew: go on with what there is
+            self.health.rebuilt()
         for ticket in worker.calling:
             ticket.tries += 1
         self.put_back(worker, now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 from fastring.errors import EngineDiedError
@@ -9,7 +10,9 @@ from fastring.errors import EngineDiedError
 __all__ = ["EngineHealth"]
 
 _SUSPICIOUS: Final = 4  # calls in a row that failed: two jobs, each tried twice
-_REBUILD_EVERY_S: Final = 5.0  # an engine that dies again and again must not only be built
+# An engine that dies before it answers once is built anew after 0.25 s, then 0.5 s, up to this.
+_FIRST_WAIT_S: Final = 0.25
+_LONGEST_WAIT_S: Final = 8.0
 
 
 class EngineHealth:
@@ -27,7 +30,9 @@ class EngineHealth:
         self._rebuildable = rebuildable
         self._failed_in_a_row = 0
         self._wanted = False
-        self._not_before_s = 0.0
+        self._rebuilding = False
+        self._not_before_s = -math.inf
+        self._next_wait_s = _FIRST_WAIT_S
         self._generation = 0
 
     @property
@@ -44,6 +49,8 @@ class EngineHealth:
         """A call was answered, be it late: an engine that is slow does not hang."""
         self._patience_s = min(self._most_s, max(self._patience_s, 2 * took_s))
         self._failed_in_a_row = 0
+        self._not_before_s = -math.inf
+        self._next_wait_s = _FIRST_WAIT_S
 
     def failed(self, error: BaseException, generation: int) -> None:
         """A call of the engine of that generation raised."""
@@ -56,18 +63,28 @@ class EngineHealth:
         """A call of the engine of that generation does not come back."""
         self._want(generation)
 
-    def begin_rebuild(self, now: float) -> bool:
-        """Whether the engine is to be built anew now, by whoever asks; then `rebuilt` must follow."""
-        if not self._wanted or now < self._not_before_s:
-            return False
+    @property
+    def rebuild_at(self) -> float | None:
+        """When the engine is to be built anew, by whoever asks; calls had better wait. None: it is well enough."""
+        return self._not_before_s if self._wanted else None
+
+    @property
+    def rebuilding(self) -> bool:
+        """Whether somebody is about it; calls had better wait."""
+        return self._rebuilding
+
+    def begin_rebuild(self, now: float) -> None:
+        """The engine is being built anew; `rebuilt` must follow."""
         self._wanted = False
+        self._rebuilding = True
         self._failed_in_a_row = 0
-        self._not_before_s = now + _REBUILD_EVERY_S
-        return True
+        self._not_before_s = now + self._next_wait_s
+        self._next_wait_s = min(2 * self._next_wait_s, _LONGEST_WAIT_S)
 
     def rebuilt(self) -> None:
         """The engine was built anew, or that failed."""
+        self._rebuilding = False
         self._generation += 1
 
     def _want(self, generation: int) -> None:
-        self._wanted = self._wanted or (self._rebuildable and generation == self._generation)
+        self._wanted = self._wanted or (self._rebuildable and not self._rebuilding and generation == self._generation)

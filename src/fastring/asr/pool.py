@@ -207,32 +207,32 @@ class TranscriberPool:
     def _serve(self, worker: Worker) -> None:
         while True:
             with self._lock:
-                if not self._crew.stays(worker):
+                if self._stopped or not self._crew.stays(worker):
                     return
-                rebuild = self._begin_rebuild(worker)
-                batch = [] if rebuild else self._wait_for_batch(worker)
-            if rebuild:
-                self._rebuild(worker)
-            elif batch:
+                batch = self._wait_for_batch(worker)
+            if batch:
                 self._run(worker, batch)
-            else:
-                return
 
     def _wait_for_batch(self, worker: Worker) -> list[Ticket]:
-        """Jobs to run together, or none when the pool stops. Holds the lock."""
-        while not self._stopped:
+        """Jobs to run together; none when the pool stops or the worker was given up. Holds the lock."""
+        while not self._stopped and not worker.abandoned:
             now = self._clock()
             self._dispatcher.expire(now)
+            if self._mend(worker, now):
+                continue
             batch = self._dispatcher.take(worker, self._idle, now)
             if batch:
                 self._stir()
                 return batch
-            self._idle += 1
-            try:
-                self._has_work.wait()
-            finally:
-                self._idle -= 1
+            self._rest(None)
         return []
+
+    def _rest(self, seconds: float | None) -> None:
+        self._idle += 1
+        try:
+            self._has_work.wait(seconds)
+        finally:
+            self._idle -= 1
 
     def _run(self, worker: Worker, batch: list[Ticket]) -> None:
         """Have jobs transcribed. Where that fails, each is tried once more on its own."""
@@ -255,10 +255,8 @@ class TranscriberPool:
 
     def _run_again(self, worker: Worker, ticket: Ticket) -> None:
         with self._lock:
-            rebuild = self._begin_rebuild(worker)
-        if rebuild:
-            self._rebuild(worker)
-        with self._lock:
+            while not self._stopped and self._mend(worker, self._clock()):
+                pass
             now = self._clock()
             self._dispatcher.expire(now)
             wanted = self._dispatcher.take_again(worker, ticket, now)
@@ -268,26 +266,41 @@ class TranscriberPool:
 
     # --- an engine in trouble ----------------------------------------------------------------------------------------
 
-    def _begin_rebuild(self, worker: Worker) -> bool:
-        """Whether this worker is to build the engine anew now. Holds the lock."""
-        now, health = self._clock(), self._dispatcher.health
-        if self._stopped or not health.begin_rebuild(now):
+    def _mend(self, worker: Worker, now: float) -> bool:
+        """Build the engine anew if that is due, or wait for it; False if it is well. The lock is let go meanwhile."""
+        health = self._dispatcher.health
+        if health.rebuilding:
+            self._rest(None)
+        elif health.rebuild_at is None:
             return False
-        worker.begin([], now, _REBUILD_S, health.generation)
-        self._stir()
+        elif now < health.rebuild_at:
+            self._rest(health.rebuild_at - now)
+        else:
+            health.begin_rebuild(now)
+            worker.begin([], now, _REBUILD_S, health.generation)
+            self._stir()
+            self._lock.release()
+            try:
+                self._rebuild()
+            finally:
+                self._lock.acquire()
+            self._rebuilt(worker)
         return True
 
-    def _rebuild(self, worker: Worker) -> None:
+    def _rebuild(self) -> None:
         assert isinstance(self._transcriber, Rebuildable)
         _log.warning("building the speech engine anew")
         try:
             self._transcriber.rebuild()
         except BaseException:
             _log.exception("the speech engine could not be built anew")
-        with self._lock:
-            worker.come_back(self._clock())
+
+    def _rebuilt(self, worker: Worker) -> None:
+        worker.come_back(self._clock())
+        if not worker.abandoned:
             self._dispatcher.health.rebuilt()
             self._dispatcher.ledger.counts["rebuilt"] += 1
+        self._has_work.notify_all()
 
     def _give_up_overdue(self, now: float) -> None:
         """Replace the workers that do not come back from the engine. Holds the lock."""
