@@ -44,6 +44,7 @@ def test_the_docstring_draws_every_class() -> None:
         (errors.AudioFormatError, ValueError),
         (errors.RangeLostError, IndexError),
         (errors.UnknownStreamError, KeyError),
+        (errors.UnknownVerseError, KeyError),
         (errors.StreamExistsError, ValueError),
     ],
 )

@@ -16,6 +16,7 @@ __all__ = [
     "AnalysisSettings",
     "AsrSettings",
     "EndpointSettings",
+    "RecitationSettings",
     "SecuritySettings",
     "ServerSettings",
     "Settings",
@@ -120,6 +121,19 @@ class VoiceSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class RecitationSettings:
+    """Word feedback on a text that is recited."""
+
+    references_file: str = _setting("", "file of surah|ayah|text lines; empty: the first surah, which ships")
+    minor_similarity: float = _setting(
+        0.6, "a word that is not right but this similar (0..1, by letters) is a minor mistake"
+    )
+
+    def __post_init__(self) -> None:
+        _require(0 < self.minor_similarity < 1, "recitation.minor_similarity", self.minor_similarity, "between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
 class AsrSettings:
     """The speech engine and the pool that runs it."""
 
@@ -219,3 +233,4 @@ class Settings:
     endpoint: EndpointSettings = field(default_factory=EndpointSettings)
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     asr: AsrSettings = field(default_factory=AsrSettings)
+    recitation: RecitationSettings = field(default_factory=RecitationSettings)

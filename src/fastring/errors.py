@@ -12,6 +12,7 @@
     ├── StreamError
     │   ├── StreamExistsError       a stream of that id is already there (also ValueError)
     │   └── UnknownStreamError      no stream of that id (also KeyError)
+    ├── UnknownVerseError           there is no such verse among the references (also KeyError)
     ├── TranscriberError
     │   ├── ModelUnavailableError   the model cannot be had; the message says what to type
     │   ├── QueueFullError          the pool has no room for another job
@@ -47,6 +48,7 @@ __all__ = [
     "StreamExistsError",
     "TranscriberError",
     "UnknownStreamError",
+    "UnknownVerseError",
 ]
 
 
@@ -131,6 +133,15 @@ class UnknownStreamError(StreamError, KeyError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else "unknown stream"
+
+
+class UnknownVerseError(FastringError, KeyError):
+    """There is no such verse among the references."""
+
+    code = "unknown_verse"
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else "unknown verse"
 
 
 class TranscriberError(FastringError):

@@ -13,6 +13,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "protocol.md
 
 WORD = events.Word("six", 0, 1, 0.9)
 LATENCY = events.Latency(1, 2, 3, 4)
+FEEDBACK = (events.WordFeedback(0, "six", "minor_mistake", "sex"),)
 EXAMPLES = [
     events.VoiceReady(16000, "linear16", 1, 40.0, 1 << 20, 2.5, "e", "m", True, "token"),
     events.AnalysisReady(44100, "float32", 1, 1024, 10.0),
@@ -24,6 +25,9 @@ EXAMPLES = [
     events.Ack(0, 0),
     events.Analysis(1, None, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), 0.0, 0),
     events.Failure("odd_length", "3 bytes"),
+    events.Recitation("sex", FEEDBACK, ("six",), LATENCY, error="it broke"),
+    events.RecitationResult(events.Verification("sex", 0.5, FEEDBACK, ("six",)), 16_000),
+    events.RecitationFailed("it broke"),
     events.Pong(),
     events.Closed("requested"),
 ]
@@ -35,12 +39,16 @@ def test_no_event_is_forgotten() -> None:
     assert {type(event) for event in EXAMPLES} | ELSEWHERE == ENCODED
 
 
+def _keys(rows: list[object]) -> list[str]:
+    return list(rows[0]) if rows and isinstance(rows[0], dict) else []
+
+
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: type(event).__name__)
 def test_every_message_and_field_stands_on_the_page(event: events.Event) -> None:
     text = PAGE.read_text(encoding="utf-8")
     name, fields = fields_of(event, 16000)
     nested = [key for value in fields.values() if isinstance(value, dict) for key in value]
-    words = [key for value in fields.values() if isinstance(value, list) and value for key in value[0]]
+    words = [key for value in fields.values() if isinstance(value, list) for key in _keys(value)]
     missing = [key for key in (name, *fields, *nested, *words) if f"`{key}`" not in text and f'"{key}"' not in text]
     assert missing == []
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import pkgutil
 from typing import TYPE_CHECKING, Any, get_args
 
 import pytest
+from example_events import example
 
 from fastring import events, protocols
-from fastring.events import Latency, Word
 from fastring.protocols.codec import Codec
 from fastring.protocols.native import NativeCodec
 
@@ -24,27 +23,6 @@ OPEN: dict[type, Callable[[], Codec]] = {
     NativeCodec: lambda: NativeCodec("s"),
 }
 """How each codec is made. A new one gets its line here."""
-
-
-def example(kind: type) -> Any:
-    """An event of that class with a plausible value in every field."""
-    if kind is events.ChannelEvent:
-        return events.ChannelEvent(0, 1, example(events.Final))
-    by_name: dict[str, Any] = {
-        "words": (Word("One,", 0, 8_000, 0.9, stable=True), Word("two.", 8_000, 16_000, 0.5)),
-        "text": "One, two.",
-        "latency": Latency(10.0, 20.0, 300.0, 330.0),
-        "onsets": (4_000,),
-        "stats": {},
-        "fields": {},
-        "name": "stats",
-        "state": "recovered",
-        "ended_by": "silence",
-    }
-    by_type = {"int": 7, "float": 0.5, "str": "text", "bool": False, "float | None": 0.5}
-    values = {f.name: by_name.get(f.name, by_type.get(str(f.type))) for f in dataclasses.fields(kind)}
-    assert None not in values.values(), f"teach this test the type of a field of {kind.__name__}: {values}"
-    return kind(**values)
 
 
 def codec_classes() -> set[type]:

@@ -1,63 +1,22 @@
 from __future__ import annotations
 
-import dataclasses
-import json
-from typing import Any
-
-import pytest
+from example_events import FEEDBACK, LATENCY, WORDS
 
 from fastring import events
-from fastring.events import Analysis, Final, Latency, Partial, Word
-from fastring.protocols.native import NativeCodec
+from fastring.events import Analysis, Final, Partial
 from fastring.protocols.native_events import ENCODED, fields_of
 
 EVENTS = sorted(ENCODED, key=lambda kind: kind.__name__)
-LATENCY = Latency(10.0, 20.04, 300.06, 330.123)
-WORDS = (Word("one", 0, 8_000, 0.91234, stable=True), Word("two", 8_000, 16_000, 0.5))
 
 RENAMED = {  # field of the event → field on the wire
     "latency": "latency_ms",
     "level_db": "level",
     "end": "end",
 }
-
-
-def example(kind: type) -> Any:
-    """An event of that class with a plausible value in every field."""
-    by_name = {
-        "words": WORDS,
-        "latency": LATENCY,
-        "onsets": (4_000,),
-        "stats": {"messages": 1},
-        "fields": {"a": 1},
-        "name": "stats",
-        "state": "recovered",
-        "ended_by": "silence",
-    }
-    by_type = {"int": 7, "float": 0.5, "str": "text", "bool": False, "float | None": 0.5}
-    values = {f.name: by_name.get(f.name, by_type.get(str(f.type))) for f in dataclasses.fields(kind)}
-    assert None not in values.values(), f"teach this test the type of a field of {kind.__name__}: {values}"
-    return kind(**values)
-
-
-@pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.__name__)
-def test_every_event_becomes_one_json_object(kind: type) -> None:
-    (message,) = NativeCodec("s", sample_rate=16_000).encode(example(kind))
-    parsed = json.loads(message)
-    assert parsed["stream_id"] == "s"
-    assert parsed["type"]
-
-
-@pytest.mark.parametrize(
-    "kind", [kind for kind in EVENTS if kind not in (Analysis, events.Reply)], ids=lambda kind: kind.__name__
-)
-def test_no_field_is_lost(kind: type) -> None:
-    event = example(kind)
-    told = fields_of(event, 16_000)[1]
-    hidden = {"from_finalize", "ended_by", "silent", "language"}  # told by other protocols
-    for field in dataclasses.fields(kind):
-        if field.name not in hidden:
-            assert RENAMED.get(field.name, field.name) in told, field.name
+RENAMED_OF: dict[type, dict[str, str]] = {
+    events.Recitation: {"transcript": "partial_transcript", "words": "word_feedback"},
+    events.RecitationResult: {"verification": "score", "end": "duration"},
+}
 
 
 def test_samples_become_seconds() -> None:
@@ -65,8 +24,8 @@ def test_samples_become_seconds() -> None:
     assert fields["start"] == 0.25
     assert fields["end"] == 1.500063
     assert fields["words"] == [
-        {"word": "one", "start": 0.0, "end": 0.5, "confidence": 0.9123, "stable": True},
-        {"word": "two", "start": 0.5, "end": 1.0, "confidence": 0.5, "stable": False},
+        {"word": "One,", "start": 0.0, "end": 0.5, "confidence": 0.9123, "stable": True},
+        {"word": "two.", "start": 0.5, "end": 1.0, "confidence": 0.5, "stable": False},
     ]
     assert fields["latency_ms"] == {"buffer_ms": 10.0, "queue_ms": 20.0, "inference_ms": 300.1, "total_ms": 330.1}
 
@@ -110,3 +69,23 @@ def test_only_a_fallback_names_an_engine() -> None:
     told = fields_of(events.Status("fallback", engine="deepgram-batch", reason="closed"), 16_000)[1]
     assert (told["engine"], told["reason"]) == ("deepgram-batch", "closed")
     assert "engine" not in fields_of(events.Status("recovered"), 16_000)[1]
+
+
+def test_feedback_has_the_fields_of_the_protocol() -> None:
+    name, fields = fields_of(events.Recitation("one too", FEEDBACK, ("six",), LATENCY, 2, server_busy=True), 16_000)
+    assert name == "partial_result"
+    assert fields == {
+        "partial_transcript": "one too",
+        "word_feedback": [
+            {"index": 0, "word": "one", "status": "correct"},
+            {"index": 1, "word": "two", "status": "minor_mistake", "heard": "too"},
+        ],
+        "extra_words": ["six"],
+        "latency_ms": {"buffer_ms": 10.0, "inference_ms": 300.1, "total_ms": 330.1},
+        "queue_depth": 2,
+        "server_busy": True,
+    }
+    assert fields_of(events.RecitationFailed("no"), 16_000) == (
+        "final_result_error",
+        {"message": "no", "fallback": "/verify"},
+    )

@@ -272,32 +272,11 @@ async def test_a_client_that_vanishes_gives_its_jobs_back(serve: Serve) -> None:
         assert texts(await converse(server, TWO_UTTERANCES)) == list(SCRIPT)
 
 
-@pytest.fixture(scope="module")
-def digits() -> Transcriber:
-    """The real engine with the model that ships."""
-    pytest.importorskip("faster_whisper")
-    from fastring.asr.engines import create_transcriber
-
-    return create_transcriber(AsrSettings(model="digits", workers=1, threads=1))
-
-
-class Kept:
-    """Lets several servers use one engine: a server closes what it is given."""
-
-    def __init__(self, engine: Transcriber) -> None:
-        self.capabilities = engine.capabilities
-        self.transcribe = engine.transcribe
-        self.forget = engine.forget
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.mark.parametrize("vad", ["energy", "auto"])
 async def test_two_streams_at_once_get_their_own_real_digits(serve: Serve, digits: Transcriber, vad: Any) -> None:
     names = ("seen_1", "seen_2")
     settings = Settings(server=ServerSettings(port=0), endpoint=EndpointSettings(vad=vad))
-    async with serve(settings, Kept(digits)) as server:
+    async with serve(settings, digits) as server:
 
         async def stream(name: str) -> list[dict[str, Any]]:
             async with server.connect(PATH + name) as ws:

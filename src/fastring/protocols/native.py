@@ -167,6 +167,7 @@ _READERS: dict[str, Callable[[NativeCodec, dict[str, Any]], list[Command]]] = {
     "audio": NativeCodec._audio_message,
     "finalize": lambda _codec, _message: [Finalize()],
     "close": lambda _codec, _message: [Close()],
+    "end": lambda _codec, _message: [Close()],
     "ping": lambda _codec, _message: [Ping()],
     "resume": NativeCodec._resume,
 }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from fastring.events import Event, Latency, Word
 
-__all__ = ["DECLINED", "ENCODED", "fields_of"]
+__all__ = ["DECLINED", "ENCODED", "fields_of", "verification_fields"]
 
 Fields = dict[str, Any]
 
@@ -125,6 +125,38 @@ def _speech_ended(event: events.SpeechEnded, rate: int) -> Fields:
     return {"seq": event.seq, "utterance": event.utterance, "end": _seconds(event.end, rate)}
 
 
+def verification_fields(verification: events.Verification, duration_s: float) -> Fields:
+    """The fields of `final_result`, and of the answer to `POST /verify`."""
+    return {
+        "transcript": verification.transcript,
+        "score": verification.score,
+        "word_feedback": _feedback(verification.words),
+        "extra_words": list(verification.extra_words),
+        "duration": round(duration_s, 3),
+    }
+
+
+def _recitation(event: events.Recitation, _rate: int) -> Fields:
+    latency = _latency(event.latency)
+    trouble = {"error": event.error} if event.error else {}
+    return {
+        "partial_transcript": event.transcript,
+        "word_feedback": _feedback(event.words),
+        "extra_words": list(event.extra_words),
+        "latency_ms": {name: latency[name] for name in ("buffer_ms", "inference_ms", "total_ms")} | trouble,
+        "queue_depth": event.queue_depth,
+        "server_busy": event.server_busy,
+        **trouble,
+    }
+
+
+def _feedback(words: tuple[events.WordFeedback, ...]) -> list[Fields]:
+    return [
+        {"index": word.index, "word": word.word, "status": word.status} | ({"heard": word.heard} if word.heard else {})
+        for word in words
+    ]
+
+
 _READY = ("encoding", "channels")
 _VOICE_READY = (
     "pcm_sample_rate",
@@ -160,6 +192,15 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
     events.Reply: ("", lambda event, _rate: dict(event.fields)),  # the event names itself
     events.Failure: ("error", _failure),
     events.Pong: ("pong", _as_they_are()),
+    events.Recitation: ("partial_result", _recitation),
+    events.RecitationResult: (
+        "final_result",
+        lambda event, rate: verification_fields(event.verification, event.end / rate),
+    ),
+    events.RecitationFailed: (
+        "final_result_error",
+        lambda event, _rate: {"message": event.message, "fallback": "/verify"},
+    ),
     events.Closed: ("closed", lambda event, _rate: {"reason": event.reason, "stats": dict(event.stats)}),
 }
 

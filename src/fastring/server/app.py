@@ -11,6 +11,7 @@ from aiohttp import web
 
 from fastring.asr.pool import TranscriberPool
 from fastring.protocols.codec import Counters
+from fastring.recitation.references import load_references
 from fastring.server.auth import Gate
 from fastring.server.metrics import Metrics
 from fastring.server.problems import REFUSALS, answer_problems
@@ -42,9 +43,10 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         transcriber: the loaded engine; the caller closes it after the application.
 
     Raises:
-        ConfigError: the file of keys cannot be read, or there is no such protocol.
+        ConfigError: the file of keys or that of references cannot be read, or there is no such protocol.
     """
     asr = settings.asr
+    references = load_references(settings.recitation.references_file)
     families = chosen(settings.server.protocols)
     gate = Gate(settings.security, settings.server)  # may refuse, so before the pool starts its threads
     services = Services(
@@ -61,6 +63,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         metrics=Metrics(),
         gate=gate,
         window=AdaptiveWindow(settings.voice),
+        references=references,
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
     app = web.Application(middlewares=[answer_problems, admit], client_max_size=settings.server.max_upload_bytes)

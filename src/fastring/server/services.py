@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Capabilities
     from fastring.config import EndpointSettings, Settings
     from fastring.protocols.codec import Counters
+    from fastring.recitation.references import References
     from fastring.server.auth import Gate
     from fastring.server.metrics import Metrics
     from fastring.server.registry import Registry
@@ -42,6 +43,7 @@ class Services:
     metrics: Metrics
     gate: Gate
     window: AdaptiveWindow
+    references: References
     tokens: ResumeTokens = field(default_factory=ResumeTokens)
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)

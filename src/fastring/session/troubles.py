@@ -47,7 +47,7 @@ class Troubles:
         """A job got no answer. Every final that fails is told; of partials in a row only the first."""
         if outcome.job.kind == "final" or not self._failing:
             error = outcome.error or EngineFailedError("the job ended without a result")
-            self._outbox.tell(Failure(error.code, str(error)))
+            self._outbox.tell(Failure(error.code, str(error), text_lost=outcome.job.kind == "final"))
         self._failing = True
 
     def over(self) -> None:

@@ -1,0 +1,1 @@
+"""Word feedback: how well speech follows a text that is known beforehand."""
