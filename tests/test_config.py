@@ -48,6 +48,12 @@ def test_settings_are_frozen(section: str) -> None:
         (AsrSettings, {"max_queue": 100}, "asr.max_queue = 100"),
         (AnalysisSettings, {"update_hz": 101.0}, "analysis.update_hz = 101.0"),
         (ServerSettings, {"port": 70_000}, "server.port = 70000"),
+        (ServerSettings, {"max_upload_bytes": 0}, "server.max_upload_bytes = 0"),
+        (ServerSettings, {"idle_timeout_s": 0.0}, "server.idle_timeout_s = 0.0"),
+        (ServerSettings, {"heartbeat_s": -1.0}, "server.heartbeat_s = -1.0"),
+        (ServerSettings, {"send_timeout_s": float("nan")}, "server.send_timeout_s = nan"),
+        (ServerSettings, {"handshake_s": 1e9}, "server.handshake_s = 1000000000.0"),
+        (ServerSettings, {"drain_s": -0.1}, "server.drain_s = -0.1"),
     ],
 )
 def test_a_value_out_of_range_is_named_with_its_limit(section: type, values: dict[str, float], named: str) -> None:

@@ -203,6 +203,8 @@ class ServerSettings:
     idle_timeout_s: float = _setting(60.0, "a connection without audio or commands is closed after this long")
     heartbeat_s: float = _setting(20.0, "seconds between WebSocket pings")
     send_queue: int = _setting(64, "messages that may wait for a slow reader")
+    send_timeout_s: float = _setting(10.0, "a client that reads nothing for this long is closed with 1013")
+    handshake_s: float = _setting(10.0, "a request's headers must be here within this time, and a small body after it")
     model_aliases: tuple[str, ...] = _setting(
         ("nova-3", "whisper-1", "gpt-4o-transcribe", "gpt-realtime"),
         "names by which clients of other services may ask for the loaded model",
@@ -219,6 +221,14 @@ class ServerSettings:
             1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26"
         )
         _require(1 <= self.send_queue <= 10_000, "server.send_queue", self.send_queue, "1..10000")
+        _require(
+            1024 <= self.max_upload_bytes <= 1 << 32, "server.max_upload_bytes", self.max_upload_bytes, "1024..2^32"
+        )
+        _require(0.1 <= self.idle_timeout_s <= 86_400, "server.idle_timeout_s", self.idle_timeout_s, "0.1..86400")
+        _require(0.1 <= self.heartbeat_s <= 3600, "server.heartbeat_s", self.heartbeat_s, "0.1..3600")
+        _require(0.1 <= self.send_timeout_s <= 600, "server.send_timeout_s", self.send_timeout_s, "0.1..600")
+        _require(0.1 <= self.handshake_s <= 600, "server.handshake_s", self.handshake_s, "0.1..600")
+        _require(0 <= self.drain_s <= 3600, "server.drain_s", self.drain_s, "0..3600")
         _require(1 <= self.max_upload_s <= 86_400, "server.max_upload_s", self.max_upload_s, "1..86400")
         _require(1 <= self.max_uploads <= 256, "server.max_uploads", self.max_uploads, "1..256")
 

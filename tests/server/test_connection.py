@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 from aiohttp import web
+from raw_websocket import BINARY, close, frame
 
 from fastring.config import ServerSettings
 from fastring.errors import AudioFormatError, ProtocolError
 from fastring.events import Audio, Close, Closed, Failure, Final, Finalize, Latency, Partial, Ping, Pong, Status
 from fastring.protocols.native import NativeCodec
-from fastring.server.connection import Connection, Socket
+from fastring.server.connection import Connection
+from fastring.server.websocket import Socket
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -83,7 +85,9 @@ class Pump:
         self.url = ""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        ws = Socket(heartbeat=5, autoclose=False, compress=False, max_msg_size=self.settings.max_message_bytes)
+        ws = Socket(
+            heartbeat=5, autoclose=False, autoping=False, compress=False, max_msg_size=self.settings.max_message_bytes
+        )
         await ws.prepare(request)
         station = FakeStation()
         codec = NativeCodec("s", encoding="mulaw", max_message_bytes=self.settings.max_message_bytes)
@@ -272,11 +276,11 @@ async def test_a_congested_station_can_still_end(pump: Pump, client: aiohttp.Cli
     await gone(pump)
 
 
-def stuck_client(url: str) -> socket.socket:
+def stuck_client(url: str, *, buffer_bytes: int = 4096) -> socket.socket:
     """A client that connects, and then reads nothing."""
     port = int(url.rsplit(":", 1)[1].rstrip("/"))
     raw = socket.create_connection(("127.0.0.1", port))
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
     raw.sendall(
         b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -312,6 +316,37 @@ async def test_a_stuck_reader_of_finals_is_cut_off(pump: Pump) -> None:
         await gone(pump)
         assert connection._transport.is_closing()
     assert not [task for task in asyncio.all_tasks() if "test/s" in task.get_name()]
+
+
+@pytest.mark.parametrize("pump", [ServerSettings(send_timeout_s=0.3)], indirect=True)
+@pytest.mark.parametrize("reads_again", [False, True])
+async def test_a_client_that_sends_and_never_reads_is_closed_with_1013(pump: Pump, reads_again: bool) -> None:
+    """Its own messages keep the heartbeat content, and what it is told coalesces, so nothing else would end it."""
+    with stuck_client(pump.url, buffer_bytes=100_000) as raw:
+        connection = await connected(pump)
+        number = 0
+        while not connection._ending:
+            raw.sendall(frame(BINARY, b"x"))
+            connection.post(Partial(number, BIG, "", (), 0.5, 0, 1, -20.0, 0.0, 0, LATENCY))
+            number += 1
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0.01)
+        assert connection.close_code == 1013
+        assert connection._transport.get_write_buffer_size() < 400_000
+        if reads_again:
+            heard = await asyncio.to_thread(read_to_end, raw)
+            assert heard.endswith(b"\x03\xf5" + b"results are not read fast enough")
+    await gone(pump)
+
+
+def read_to_end(raw: socket.socket) -> bytes:
+    raw.settimeout(5)
+    heard = b""
+    while data := raw.recv(65_536):
+        heard += data
+        if b"fast enough" in data:
+            raw.sendall(close(1013))
+    return heard
 
 
 async def test_a_slow_reader_gets_every_final(pump: Pump, client: aiohttp.ClientSession) -> None:

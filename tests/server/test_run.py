@@ -25,6 +25,8 @@ from fastring.server.run import run_server
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from serving import Running, Serve
+
 SERVER = """
 import sys
 from fastring.asr.engines import create_transcriber
@@ -145,3 +147,80 @@ def test_a_missing_key_file_is_named_and_leaves_no_thread() -> None:
     with pytest.raises(ConfigError, match="nowhere"):
         run(Settings(security=SecuritySettings(api_keys_file="/nowhere/keys"), server=ServerSettings(port=0)))
     assert set(threading.enumerate()) <= before
+
+
+class Counted(ScriptedTranscriber):
+    """Counts how often it is closed."""
+
+    closed = 0
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(server=ServerSettings(host="0.0.0.0", port=0)),
+        Settings(server=ServerSettings(port=0, protocols=("gopher",))),
+        Settings(server=ServerSettings(port=0, host="no.such.host.invalid")),
+    ],
+    ids=["public", "no such protocol", "no such host"],
+)
+def test_the_engine_is_closed_once_whatever_happens(settings: Settings) -> None:
+    engine = Counted(["a"])
+    with pytest.raises(ConfigError):
+        run_server(settings, engine, on_ready=lambda url: None)
+    assert engine.closed == 1
+
+
+def test_the_engine_is_closed_once_after_serving() -> None:
+    engine = Counted(["a"])
+
+    def stop(_url: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_server(Settings(server=ServerSettings(port=0)), engine, on_ready=stop)
+    assert engine.closed == 1
+
+
+async def first_bytes_of(server: Running, sent: bytes, *, trickle: bool = False) -> tuple[bytes, float]:
+    """Send that, keep the line open, and see what comes back, and when it is over."""
+    host, _, port = server.netloc.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    started = time.monotonic()
+
+    async def send() -> None:
+        with contextlib.suppress(ConnectionError):
+            for byte in sent if trickle else [sent]:
+                writer.write(bytes([byte]) if isinstance(byte, int) else byte)
+                await writer.drain()
+                await asyncio.sleep(0.05)
+
+    sending = asyncio.ensure_future(send())
+    with contextlib.suppress(ConnectionError):
+        answer = await asyncio.wait_for(reader.read(), 10)
+    sending.cancel()
+    writer.close()
+    return answer, time.monotonic() - started
+
+
+SLOW = f"GET {BASE}health HTTP/1.1\r\nHost: localhost\r\nX-Padding: ".encode() + b"x" * 2000
+
+
+@pytest.mark.parametrize(("sent", "trickle"), [(b"", False), (SLOW, False), (SLOW, True)])
+async def test_a_handshake_that_takes_for_ever_is_cut_off(serve: Serve, sent: bytes, trickle: bool) -> None:
+    async with serve(handshake_s=0.4) as server:
+        answer, took_s = await first_bytes_of(server, sent, trickle=trickle)
+        assert answer == b""
+        assert 0.3 < took_s < 2
+
+
+async def test_a_body_that_never_comes_is_408(serve: Serve) -> None:
+    async with serve(handshake_s=0.4) as server:
+        head = f"POST {BASE}start/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 500\r\n\r\n".encode()
+        answer, took_s = await first_bytes_of(server, head + b'{"sample_rate":' + b" " * 400, trickle=False)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"server.handshake_s" in answer
+        assert took_s < 4

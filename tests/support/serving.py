@@ -17,6 +17,7 @@ from fastring.asr.scripted import ScriptedTranscriber
 from fastring.config import EndpointSettings, SecuritySettings, ServerSettings, Settings
 from fastring.recordings import recording
 from fastring.server.app import build_app
+from fastring.server.run import make_runner
 from fastring.server.services import SERVICES, Services
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ async def serving(
     if security is not None:
         settings = replace(settings, security=security)
     app = build_app(settings, transcriber or ScriptedTranscriber(SCRIPT))
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
+    runner = make_runner(app, settings.server)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"

@@ -40,7 +40,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     Args:
         settings: all of them; `server.host` and `server.port` matter to `run_server` alone, but whether the host is
             loopback decides which `Host` names are taken while there are no keys.
-        transcriber: the loaded engine; the caller closes it after the application.
+        transcriber: the loaded engine. The application's pool owns it, and closes it at cleanup.
 
     Raises:
         ConfigError: the file of keys or that of references cannot be read, or there is no such protocol.

@@ -16,11 +16,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WebSocketError, WSMsgType
 
 from fastring.errors import FastringError, ProtocolError
 from fastring.events import Audio, Closed, Failure
-from fastring.server.outbox import Outbox
+from fastring.server.outbox import Outbox, PongFrame
+from fastring.server.websocket import CLOSE_TIMEOUT_S, answer_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,42 +30,24 @@ if TYPE_CHECKING:
     from fastring.events import Command, Event
     from fastring.protocols.codec import Codec, Message
     from fastring.server.station import Station
+    from fastring.server.websocket import Socket
 
-__all__ = ["CLOSE_TIMEOUT_S", "Connection", "Socket"]
+__all__ = ["Connection"]
 
 log = structlog.get_logger("fastring.server")
-
-CLOSE_TIMEOUT_S = 2.0
-"""How long a peer may take to answer a close, or to read the last words."""
 
 _BURST_S = 0.002  # what one connection may keep the loop for while messages are waiting
 _WAITED_S = 0.0002  # a read that took longer than this has let others run
 
-_TOO_LARGE = 1009
-_ECHOED = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014)
 _GOING_AWAY = 1012
 _SLOW_READER = 1013
-
-
-class Socket(web.WebSocketResponse):
-    """A WebSocket that says why before it closes on its own account (an oversized message)."""
-
-    last_words: str = ""
-
-    async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
-        """Close, with the last words if a message was too large."""
-        if code == _TOO_LARGE and self.last_words and not self.closed:
-            words, self.last_words = self.last_words, ""
-            with contextlib.suppress(ConnectionError):
-                await self.send_str(words)
-        return await super().close(code=code, message=message, drain=drain)
 
 
 class Connection:
     """One client. `run` returns when nothing of it is left: no task, no timer, no socket.
 
     Args:
-        socket: prepared, with `autoclose=False`.
+        socket: prepared, with `autoclose=False` and `autoping=False`.
         transport: the socket's.
         codec: translates; its counters tell what came in.
         station: takes the commands.
@@ -106,6 +89,8 @@ class Connection:
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
         self._farewell: asyncio.TimerHandle | None = None
+        self._sending_s: float | None = None  # since when the message that is being sent is
+        self._stuck: asyncio.TimerHandle | None = None
 
     def post(self, event: Event) -> None:
         """Queue an event for the writer; see `Line.post`."""
@@ -168,11 +153,20 @@ class Connection:
             elif message.type is WSMsgType.CLOSE:
                 await self._answer_close(message.data)
                 return
-            elif message.type is not WSMsgType.PING and message.type is not WSMsgType.PONG:
+            elif message.type is WSMsgType.PING:
+                self._outbox.put(PongFrame(message.data))
+            elif message.type is not WSMsgType.PONG:
+                self._note_end(message.data)
                 return
             if time.monotonic() - burst_s > _BURST_S:
                 await asyncio.sleep(0)
                 burst_s = time.monotonic()
+
+    def _note_end(self, error: object) -> None:
+        """The socket ended by itself: the peer vanished, or what it sent is against the rules of WebSockets."""
+        if isinstance(error, WebSocketError) and self._farewell is None:
+            self.close_code = error.code
+            self.codec.counters.malformed += 1
 
     async def _handle(self, message: Message) -> None:
         """Hand one message to the station; whatever is wrong with it is answered, and the stream goes on."""
@@ -232,10 +226,12 @@ class Connection:
 
     async def _write(self) -> None:
         try:
-            while True:
+            while self._farewell is None:
                 for event in await self._outbox.take():
-                    for message in self.codec.encode(event):
+                    for message in (event,) if isinstance(event, PongFrame) else self.codec.encode(event):
                         await self._send(message)
+                        if self._farewell is not None:  # cut meanwhile: nothing may follow a close
+                            return
                     if isinstance(event, Closed | Failure) and _is_last(event):
                         await self._say_goodbye(*self._close_frame(event))
                         return
@@ -248,11 +244,31 @@ class Connection:
             self._ending = True
             self._release_reader()
 
-    async def _send(self, message: Message) -> None:
+    async def _send(self, message: Message | PongFrame) -> None:
+        self._sending_s = time.monotonic()
+        if self._stuck is None:
+            self._watch_sending(self._settings.send_timeout_s)
         if isinstance(message, str):
             await self._socket.send_str(message)
-        else:
+        elif isinstance(message, bytes):
             await self._socket.send_bytes(message)
+        else:
+            await self._socket.pong(message.data)
+        self._sending_s = None
+
+    def _watch_sending(self, delay_s: float) -> None:
+        self._stuck = asyncio.get_running_loop().call_later(delay_s, self._check_sending)
+
+    def _check_sending(self) -> None:
+        """Drop a reader that has taken nothing for too long. One timer a while is cheaper than one a message."""
+        self._stuck = None
+        if self._sending_s is None or self._ending:
+            return
+        left_s = self._sending_s + self._settings.send_timeout_s - time.monotonic()
+        if left_s <= 0:
+            self._drop_slow_reader()
+        else:
+            self._watch_sending(left_s)
 
     def _close_frame(self, event: Closed | Failure) -> tuple[int, bytes]:
         """Code and reason, of which a close frame holds 123 bytes."""
@@ -290,14 +306,13 @@ class Connection:
         """The peer has said its close code: say it too, unless it is the answer to ours, and close."""
         if self._farewell is None:
             self.close_code = code or 1005
-            answer = code if code and (code in _ECHOED or 3000 <= code < 5000) else 1000
-            await self._socket.close(code=answer, drain=False)
+            await self._socket.close(code=answer_to(code), drain=False)
         self._transport.close()
 
     async def _tear_down(self) -> None:
         """Give everything back, whatever state the conversation was in."""
         self._ending = True
-        for timer in (self._idle, self._farewell):
+        for timer in (self._idle, self._farewell, self._stuck):
             if timer is not None:
                 timer.cancel()
         self.station.detach()

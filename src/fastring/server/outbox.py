@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastring.events import Ack, Analysis, ChannelEvent, Heard, Partial
@@ -11,25 +11,34 @@ from fastring.events import Ack, Analysis, ChannelEvent, Heard, Partial
 if TYPE_CHECKING:
     from fastring.events import Event
 
-__all__ = ["MAX_ONSETS", "Outbox", "merged"]
+__all__ = ["MAX_ONSETS", "Outbox", "PongFrame", "merged"]
 
 MAX_ONSETS = 1024
 """Onsets that one merged analysis may carry; a reader that slow loses the oldest."""
 
-_REPLACEABLE = (Partial, Analysis, Ack, Heard)
+
+@dataclass(frozen=True, slots=True)
+class PongFrame:
+    """The answer to a ping of the WebSocket itself; of several pings the last one's will do (RFC 6455, 5.5.3)."""
+
+    data: bytes
+
+
+_REPLACEABLE = (Partial, Analysis, Ack, Heard, PongFrame)
 
 
 class Outbox:
     """A queue between the loop's callbacks and one writer task.
 
-    A waiting `Partial`, `Analysis`, `Ack` or `Heard` gives way to a newer one of its channel (an `Analysis` hands on
-    its onsets). All else is kept in order; `overflowed` says that more than `limit` such events wait, which only a
+    A waiting `Partial`, `Analysis`, `Ack`, `Heard` or pong gives way to a newer one of its channel (an `Analysis` hands
+    on its onsets). All else is kept in order; `overflowed` says that more than `limit` such events wait, which only a
     stuck reader brings about.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._waiting: list[Event] = []
+        self._waiting: list[Event | PongFrame] = []
+        self._kept = 0  # of them, those that nothing replaces
         self._reader: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
 
@@ -39,27 +48,28 @@ class Outbox:
     @property
     def overflowed(self) -> bool:
         """More events wait than may."""
-        waiting = self._waiting
-        return len(waiting) > self._limit and sum(_replaceable(event) is None for event in waiting) > self._limit
+        return self._kept > self._limit
 
     @property
     def crowded(self) -> bool:
         """Half full: whoever causes answers should pause."""
         return len(self._waiting) * 2 > self._limit
 
-    def put(self, event: Event) -> None:
+    def put(self, event: Event | PongFrame) -> None:
         """Queue an event; never blocks."""
         if (kind := _replaceable(event)) is not None:
             event = self._replacing(event, kind)
+        else:
+            self._kept += 1
         self._waiting.append(event)
         _wake(self._reader)
 
-    async def take(self) -> list[Event]:
+    async def take(self) -> list[Event | PongFrame]:
         """Everything that waits, oldest first; waits until there is something."""
         while not self._waiting:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
-        taken, self._waiting = self._waiting, []
+        taken, self._waiting, self._kept = self._waiting, [], 0
         _wake(self._room)
         return taken
 
@@ -72,7 +82,7 @@ class Outbox:
         """Let go whoever waits for room: there will be no writer any more."""
         _wake(self._room)
 
-    def _replacing(self, event: Event, kind: tuple[type, int]) -> Event:
+    def _replacing(self, event: Event | PongFrame, kind: tuple[type, int]) -> Event | PongFrame:
         for index, older in enumerate(self._waiting):
             if _replaceable(older) == kind:
                 del self._waiting[index]
@@ -86,7 +96,7 @@ def merged(older: Analysis, newer: Analysis) -> Analysis:
     return replace(newer, onsets=onsets, peak=max(older.peak, newer.peak))
 
 
-def _replaceable(event: Event) -> tuple[type, int] | None:
+def _replaceable(event: Event | PongFrame) -> tuple[type, int] | None:
     """Class and channel of an event that a newer one of the same may replace; None: it must be told."""
     told, channel = (event.event, event.channel) if isinstance(event, ChannelEvent) else (event, 0)
     return (type(told), channel) if isinstance(told, _REPLACEABLE) else None

@@ -12,11 +12,12 @@ from aiohttp import web
 from fastring.errors import ConfigError, UnknownStreamError
 from fastring.protocols.codec import Counters
 from fastring.server.auth import subprotocol_of
-from fastring.server.connection import CLOSE_TIMEOUT_S, Connection, Socket
+from fastring.server.connection import Connection
 from fastring.server.endpoints.native import NATIVE
 from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
 from fastring.server.problems import UPGRADED, Problem, Refuse
 from fastring.server.services import SERVICES, Services
+from fastring.server.websocket import CLOSE_TIMEOUT_S, Socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -125,6 +126,7 @@ def _socket(services: Services, request: web.Request) -> Socket:
         heartbeat=settings.heartbeat_s,
         protocols=(protocol,) if protocol else (),
         autoclose=False,
+        autoping=False,
         compress=False,
         max_msg_size=settings.max_message_bytes + 1,  # aiohttp refuses what reaches it
     )

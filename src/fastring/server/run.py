@@ -16,17 +16,19 @@ from prometheus_client import disable_created_metrics
 from fastring.errors import ConfigError
 from fastring.server.app import build_app
 from fastring.server.auth import require_keys_in_public
-from fastring.server.logs import configure_logging
+from fastring.server.logs import configure_logging, http_log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastring.asr.transcriber import Transcriber
-    from fastring.config import Settings
+    from fastring.config import ServerSettings, Settings
 
-__all__ = ["run_server"]
+__all__ = ["make_runner", "run_server"]
 
-_KEEPALIVE_S = 10.0
+_LINGER_S = 2.0
+"""How long the rest of a refused upload is read, so that the refusal is."""
+
 _HANDLERS_S = 0.5
 """After the drain, what a handler may still take to end."""
 
@@ -36,13 +38,12 @@ def run_server(settings: Settings, transcriber: Transcriber, *, on_ready: Callab
 
     Args:
         settings: all of them.
-        transcriber: the loaded engine; the caller closes it afterwards.
+        transcriber: the loaded engine, which is closed at the end, whatever happens.
         on_ready: called once with the address, when connections are taken.
 
     Raises:
         ConfigError: the address cannot be bound, or is public while there are no keys.
     """
-    require_keys_in_public(settings.security, settings.server)
     configure_logging(settings.server)
     disable_created_metrics()  # type: ignore[no-untyped-call]
     loop = _new_loop()
@@ -56,14 +57,27 @@ def run_server(settings: Settings, transcriber: Transcriber, *, on_ready: Callab
         loop.close()
 
 
-async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callable[[str], None]) -> None:
-    stopping = _stop_signal()
-    runner = web.AppRunner(
-        build_app(settings, transcriber),
+def make_runner(app: web.Application, settings: ServerSettings) -> web.AppRunner:
+    """What serves the application: little patience with strangers, and one line for a request that is none."""
+    return web.AppRunner(
+        app,
         access_log=None,
-        keepalive_timeout=_KEEPALIVE_S,
+        logger=http_log(),
+        keepalive_timeout=settings.handshake_s,  # counts from the connection on, so it bounds slow headers too
+        lingering_time=_LINGER_S,
         shutdown_timeout=_HANDLERS_S,
     )
+
+
+async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callable[[str], None]) -> None:
+    try:
+        require_keys_in_public(settings.security, settings.server)
+        app = build_app(settings, transcriber)
+    except BaseException:
+        transcriber.close()  # nobody else owns it yet
+        raise
+    stopping = _stop_signal()
+    runner = make_runner(app, settings.server)
     await runner.setup()
     _quieten_collector()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import html
 import json
 import time
@@ -103,11 +104,11 @@ async def index(request: web.Request) -> web.Response:
 
 async def _body(request: web.Request) -> dict[str, str]:
     """A small JSON object of scalars, or nothing, as parameters."""
-    raw = b""
-    async for part in request.content.iter_any():  # it comes in as many parts as the network likes
-        raw += part
-        if len(raw) > _MAX_BODY_BYTES:
-            raise Problem(413, "message_too_large", f"the body may hold {_MAX_BODY_BYTES} bytes")
+    limit_s = request.app[SERVICES].settings.server.handshake_s
+    try:
+        raw = await asyncio.wait_for(_read(request), limit_s)
+    except asyncio.TimeoutError:
+        raise Problem(408, "too_slow", f"the body did not come within {limit_s:g} s (server.handshake_s)") from None
     if not raw.strip():
         return {}
     try:
@@ -115,6 +116,15 @@ async def _body(request: web.Request) -> dict[str, str]:
     except (UnicodeDecodeError, ProtocolError) as error:
         raise Problem(400, "invalid_json", str(error)) from None
     return {name: _as_text(name, value) for name, value in values.items()}
+
+
+async def _read(request: web.Request) -> bytes:
+    raw = b""
+    async for part in request.content.iter_any():  # it comes in as many parts as the network likes
+        raw += part
+        if len(raw) > _MAX_BODY_BYTES:
+            raise Problem(413, "message_too_large", f"the body may hold {_MAX_BODY_BYTES} bytes")
+    return raw
 
 
 def _as_text(name: str, value: Any) -> str:
