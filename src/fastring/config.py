@@ -17,6 +17,7 @@ __all__ = [
     "AsrSettings",
     "EndpointSettings",
     "RecitationSettings",
+    "ResumeSettings",
     "SecuritySettings",
     "ServerSettings",
     "Settings",
@@ -234,6 +235,36 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ResumeSettings:
+    """How a voice session waits for a client whose connection was lost."""
+
+    wait_s: float = _setting(60.0, "a session waits this long for its client; 0: not at all")
+    max_waiting: int = _setting(128, "sessions that may wait; the oldest is given up first")
+    max_waiting_bytes: int = _setting(256 << 20, "memory that waiting sessions may take")
+    max_events: int = _setting(256, "events kept per session for a client that missed them")
+    catch_up_rate: float = _setting(4.0, "seconds of audio a second that a returning client may send; 0: no limit")
+    token_lifetime_s: float = _setting(86_400.0, "a resume token is good for this long")
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.wait_s <= 3600, "resume.wait_s", self.wait_s, "0..3600")
+        _require(1 <= self.max_waiting <= 100_000, "resume.max_waiting", self.max_waiting, "1..100000")
+        _require(
+            1 << 20 <= self.max_waiting_bytes <= 1 << 40,
+            "resume.max_waiting_bytes",
+            self.max_waiting_bytes,
+            "2^20..2^40",
+        )
+        _require(16 <= self.max_events <= 100_000, "resume.max_events", self.max_events, "16..100000")
+        _require(
+            self.catch_up_rate == 0 or 1 < self.catch_up_rate <= 1000,
+            "resume.catch_up_rate",
+            self.catch_up_rate,
+            "0, or above 1 and at most 1000",
+        )
+        _require(1 <= self.token_lifetime_s <= 1e7, "resume.token_lifetime_s", self.token_lifetime_s, "1..1e7")
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All of them."""
 
@@ -244,3 +275,4 @@ class Settings:
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     asr: AsrSettings = field(default_factory=AsrSettings)
     recitation: RecitationSettings = field(default_factory=RecitationSettings)
+    resume: ResumeSettings = field(default_factory=ResumeSettings)

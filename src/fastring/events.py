@@ -39,6 +39,7 @@ __all__ = [
     "RecitationResult",
     "Reply",
     "Resume",
+    "Resumed",
     "SpeechEnded",
     "SpeechStarted",
     "Status",
@@ -269,6 +270,23 @@ class VoiceReady:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """The answer to `Resume`. The events that the client missed follow, then the session goes on.
+
+    Attributes:
+        next_sample: the client sends audio from here.
+        next_seq: the number of the first event that is not told again.
+        resume_token: for the next time.
+        finalizes: how many `Finalize` the session has taken; those after were lost.
+    """
+
+    next_sample: int
+    next_seq: int
+    resume_token: str
+    finalizes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysisReady:
     """The first event of an analysis stream. `chunk_size` is the length in samples the server likes best."""
 
@@ -397,6 +415,7 @@ class RecitationFailed:
 Event = (
     VoiceReady
     | AnalysisReady
+    | Resumed
     | SpeechStarted
     | Partial
     | EarlyTrigger

@@ -35,6 +35,7 @@ class Running:
     url: str
     services: Services
     client: aiohttp.ClientSession
+    app: web.Application
 
     @property
     def netloc(self) -> str:
@@ -102,7 +103,7 @@ async def serving(
     url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     try:
         async with aiohttp.ClientSession() as client:
-            yield Running(url, app[SERVICES], client)
+            yield Running(url, app[SERVICES], client, app)
     finally:
         await runner.cleanup()
 

@@ -22,6 +22,7 @@ _CLOSE_CODES = {
     "engine_failed": 1011,
     "internal": 1011,
     "overloaded": 1013,
+    "session_moved": 4409,
     "too_many_streams": 1013,
 }
 

@@ -174,6 +174,7 @@ _STATUS = ("state", "source", "dropped_frames", "queue_depth", "lag_ms", "retry_
 _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
     events.VoiceReady: ("ready", _as_they_are(*_VOICE_READY)),
     events.AnalysisReady: ("ready", _as_they_are("sample_rate", *_READY, "chunk_size", "update_hz")),
+    events.Resumed: ("resumed", _as_they_are("next_sample", "next_seq", "resume_token", "finalizes")),
     events.SpeechStarted: ("speech_started", _speech_started),
     events.Partial: ("partial", _partial),
     events.EarlyTrigger: (

@@ -18,6 +18,7 @@ from fastring.server.problems import REFUSALS, answer_problems
 from fastring.server.registry import Registry
 from fastring.server.routes import admit, chosen, refusals, routes
 from fastring.server.services import SERVICES, Services
+from fastring.server.sessions.keeper import SessionKeeper
 from fastring.session.window import AdaptiveWindow
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         gate=gate,
         window=AdaptiveWindow(settings.voice),
         references=references,
+        keeper=SessionKeeper(settings.resume),
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
     app = web.Application(middlewares=[answer_problems, admit], client_max_size=settings.server.max_upload_bytes)
@@ -72,6 +74,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     app.add_routes(routes(families))
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)
+    app.cleanup_ctx.append(_keeper)
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(_add_headers)
     return app
@@ -130,6 +133,17 @@ async def _ticker(app: web.Application) -> AsyncIterator[None]:
         await task
 
 
+async def _keeper(app: web.Application) -> AsyncIterator[None]:
+    """Sessions that wait end with the process."""
+    keeper = app[SERVICES].keeper
+    task = asyncio.get_running_loop().create_task(keeper.run(), name="keeper")
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    keeper.close()
+
+
 def _gauges(services: Services) -> dict[str, float]:
     registry = services.registry
     return {
@@ -139,6 +153,8 @@ def _gauges(services: Services) -> dict[str, float]:
         "voice_streams": registry.count("voice"),
         "refused_connections": registry.refused,
         "uploads": services.uploads.running,
+        "waiting_sessions": services.keeper.waiting,
+        **{f"sessions_{outcome}": count for outcome, count in services.keeper.counts.items()},
         "decoding_window_seconds": services.window.seconds,
         "uptime_seconds": time.monotonic() - services.started_s,
     }

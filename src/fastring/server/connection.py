@@ -58,6 +58,7 @@ class Connection:
     Attributes:
         gone: set when nothing is left.
         close_code: what the connection ended with, whoever said it first; 1006 if nobody did.
+        heard_close: see `Line.heard_close`.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Connection:
         self.name = name
         self.gone = asyncio.Event()
         self.close_code = 1006
+        self.heard_close = False
         self._socket = socket
         self._transport = transport
         self._settings = settings
@@ -304,6 +306,7 @@ class Connection:
 
     async def _answer_close(self, code: int | None) -> None:
         """The peer has said its close code: say it too, unless it is the answer to ours, and close."""
+        self.heard_close = True
         if self._farewell is None:
             self.close_code = code or 1005
             await self._socket.close(code=answer_to(code), drain=False)

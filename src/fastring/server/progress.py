@@ -22,12 +22,16 @@ class Progress:
         input_rate: samples per second and channel the client sends; acknowledgements count those.
         session_rate: what events count.
         reach_samples: how far back, at the session's rate, speech that starts now may reach.
+        lead_samples: how much audio from before the start of an utterance belongs to it; None is all of the reach.
     """
 
-    def __init__(self, *, input_rate: int, session_rate: int, reach_samples: int) -> None:
+    def __init__(
+        self, *, input_rate: int, session_rate: int, reach_samples: int, lead_samples: int | None = None
+    ) -> None:
         self._input_rate = input_rate
         self._session_rate = session_rate
         self._reach = reach_samples
+        self._lead = reach_samples if lead_samples is None else lead_samples
         self._received = 0
         self._committed = 0
         self._decoded = 0
@@ -58,7 +62,8 @@ class Progress:
         if self._closed:
             self._committed = self._received
         else:
-            settled = min([self._decoded - waiting, *self._open.values()]) - self._reach
+            open_from = min(self._open.values(), default=None)
+            settled = self._decoded - waiting - self._reach if open_from is None else open_from - self._lead
             committed = max(0, settled) * self._input_rate // self._session_rate
             self._committed = max(self._committed, min(committed, self._received))
         return Ack(self._received, self._committed)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from fastring.errors import StreamExistsError, UnknownStreamError
-from fastring.server.problems import busy
+from fastring.errors import ProtocolError, StreamExistsError, UnknownStreamError
+from fastring.server.problems import Problem, busy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +98,21 @@ class Registry:
             self.refused += 1
             raise busy("too_many_streams", f"{self._max_streams} streams at most (server.max_streams)", retry_after_s=5)
         self._streams[key] = stream
+
+    def enter(self, stream: Stream) -> None:
+        """Take a stream in once its connection is open; one that is in stays in.
+
+        Raises:
+            ProtocolError: its id is taken, or there is no room; the connection has to end.
+        """
+        if self._streams.get((stream.kind, stream.stream_id)) is stream:
+            return
+        try:
+            self.add(stream)
+        except StreamExistsError as error:
+            raise ProtocolError(str(error), code=error.code, close_code=1008) from None
+        except Problem as problem:
+            raise ProtocolError(problem.message, code=problem.code, close_code=1013) from None
 
     def find(self, stream_id: str, *kinds: Kind) -> Stream | None:
         """The stream of that id, of the first kind that has one (audio, then voice, unless told otherwise)."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from fastring.analysis.silero import SileroStream, silero_available
-from fastring.server.tokens import ResumeTokens
 from fastring.server.uploads import Uploads
 from fastring.server.voice_runner import VoiceRunner
 from fastring.session.voice import VoiceSession
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from fastring.server.auth import Gate
     from fastring.server.metrics import Metrics
     from fastring.server.registry import Registry
+    from fastring.server.sessions.keeper import SessionKeeper
     from fastring.session.window import AdaptiveWindow
 
 __all__ = ["SERVICES", "Services"]
@@ -44,7 +44,7 @@ class Services:
     gate: Gate
     window: AdaptiveWindow
     references: References
-    tokens: ResumeTokens = field(default_factory=ResumeTokens)
+    keeper: SessionKeeper
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
     uploads: Uploads = field(init=False)

@@ -21,6 +21,11 @@ class Line(Protocol):
         """Say that `congested` may have changed: reading goes on."""
         ...
 
+    @property
+    def heard_close(self) -> bool:
+        """Whether the peer has sent a close frame: if it answers ours, the peer has had everything before it."""
+        ...
+
 
 class Station(Protocol):
     """One connection's counterpart. No call blocks; none is made after `detach`."""

@@ -1,4 +1,4 @@
-"""Resume tokens: signed, expiring, bound to a stream and to the key of its owner; nothing in them is secret."""
+"""Resume tokens: signed, expiring, bound to a session, its stream and its owner; nothing in them is secret."""
 
 from __future__ import annotations
 
@@ -15,23 +15,33 @@ _MAC_BYTES = 16
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a token says: whose session it is. `session` is the server's own name for it, never the client's."""
+    """What a token says.
+
+    Attributes:
+        session: the server's own name for the session, never the client's.
+        stream_id: the client's.
+        owner: a short name of the key that opened it.
+        epoch: how often the session had been claimed when the token was issued; see `SessionStore.claim`.
+        expires_s: wall-clock seconds.
+    """
 
     session: str
+    stream_id: str
     owner: str
+    epoch: int
     expires_s: int
 
 
 class ResumeTokens:
     """Signs and reads tokens with one secret (random unless given, so that they end with the process)."""
 
-    def __init__(self, secret: bytes | None = None, *, lifetime_s: int = 600) -> None:
+    def __init__(self, secret: bytes | None = None, *, lifetime_s: float = 86_400) -> None:
         self._secret = secret or secrets.token_bytes(32)
         self._lifetime_s = lifetime_s
 
-    def issue(self, session: str, owner: str, now_s: float) -> str:
+    def issue(self, session: str, stream_id: str, owner: str, epoch: int, now_s: float) -> str:
         """A token that is good until `lifetime_s` after `now_s` (wall-clock seconds)."""
-        payload = f"{session}|{owner}|{int(now_s) + self._lifetime_s}".encode()
+        payload = "|".join((session, stream_id, owner, str(epoch), str(int(now_s + self._lifetime_s)))).encode()
         return base64.urlsafe_b64encode(self._mac(payload) + payload).rstrip(b"=").decode()
 
     def read(self, token: str) -> Ticket | None:
@@ -43,8 +53,8 @@ class ResumeTokens:
         mac, payload = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
         if not hmac.compare_digest(mac, self._mac(payload)):
             return None
-        session, owner, expires = payload.decode().split("|")
-        return Ticket(session, owner, int(expires))
+        session, stream_id, owner, epoch, expires = payload.decode().split("|")
+        return Ticket(session, stream_id, owner, int(epoch), int(expires))
 
     def _mac(self, payload: bytes) -> bytes:
         return hmac.new(self._secret, payload, hashlib.sha256).digest()[:_MAC_BYTES]

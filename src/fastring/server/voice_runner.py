@@ -95,6 +95,11 @@ class VoiceRunner:
         self._session.receive_gap(missing, now)
         self._advance(now)
 
+    def note_absence(self, away: bool, now: float) -> None:
+        """The client's connection is gone, or back; see `VoiceSession.receive_absence`."""
+        self._session.receive_absence(away, now)
+        self._advance(now)
+
     def finalize(self, now: float) -> None:
         """End the utterance now; its final follows."""
         self._session.receive_finalize(now)

@@ -1,4 +1,4 @@
-"""Behind a voice connection: the decoder, the runner of its session, and acknowledgements."""
+"""Behind a voice connection: it opens a session or has an old one back, passes on what it says, and acknowledges."""
 
 from __future__ import annotations
 
@@ -8,76 +8,78 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastring.errors import ProtocolError
-from fastring.events import Ack, Audio, Close, Closed, Failure, Finalize, Ping, Pong, Resume
-from fastring.server.decoding import close_decoder, flush_decoder, slice_bytes
-from fastring.server.progress import Progress
+from fastring.events import Ack, Audio, Close, Closed, Failure, Finalize, Ping, Pong, Resume, Resumed
+from fastring.server.decoding import slice_bytes
+from fastring.server.sessions.catch_up import CatchUp
+from fastring.server.sessions.keeper import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fastring.events import Command, Event, VoiceReady
     from fastring.protocols.codec import Counters
-    from fastring.server.decoding import Decoder
+    from fastring.server.sessions.keeper import SessionKeeper
+    from fastring.server.sessions.resumable import Identity, ResumableSession
     from fastring.server.station import Line
-    from fastring.server.voice_runner import VoiceRunner
 
 __all__ = ["VoiceStation"]
 
 _ACK_EVERY_S = 0.5
+_UNHEARD = Ack(-1, -1)
 
 
 class VoiceStation:
-    """One voice stream.
+    """One voice connection.
+
+    Its session is opened by the first command that needs one, unless that command is `Resume` and an old session is to
+    be had. When the connection is lost the session stays with the keeper.
 
     Args:
-        stream_id: the client's name for it.
-        runner: of its session.
-        decoder: from the client's encoding to 16 kHz mono.
+        identity: of the session that this connection would open.
+        keeper: of the sessions.
+        open_session: makes that session.
         ready: the first event.
-        input_rate: samples per second and channel that the client sends, which acknowledgements count in.
-        frame_bytes: bytes of one such sample of all channels; 0 for containers, then decoded samples are counted.
+        frame_bytes: bytes of one sample of all channels; 0 for containers, then decoded samples are counted.
         counters: the codec's.
-        reach_samples: how far back speech that starts now may reach; see `Progress`.
-        on_gone: called once when the connection is gone.
+        resumes: the client will resume: if the server goes down, speech that has not ended is left to the next server.
+        enter: takes the stream into the registry, and raises `ProtocolError` where it may not be.
+        on_gone: called once when the connection is gone, or its session.
     """
 
     kind: Literal["voice"] = "voice"
 
     def __init__(
         self,
-        stream_id: str,
+        identity: Identity,
         *,
-        runner: VoiceRunner,
-        decoder: Decoder,
+        keeper: SessionKeeper,
+        open_session: Callable[[], ResumableSession],
         ready: VoiceReady,
-        input_rate: int,
         frame_bytes: int,
         counters: Counters,
-        reach_samples: int = 0,
+        resumes: bool = False,
+        enter: Callable[[VoiceStation], object] = lambda _station: None,
         on_gone: Callable[[VoiceStation], object] = lambda _station: None,
     ) -> None:
-        self.stream_id = stream_id
-        self._runner = runner
-        self._decoder = decoder
+        self.stream_id = identity.stream_id
+        self.identity = identity
+        self._keeper = keeper
+        self._open_session = open_session
         self._ready = ready
-        self._input_rate = input_rate
         self._frame_bytes = frame_bytes
         self._counters = counters
+        self._resumes = resumes
+        self._enter = enter
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
-        self._closing = False
+        self._session: ResumableSession | None = None
+        self._moved = False
+        self._claim: asyncio.Task[None] | None = None
+        self._catch_up = CatchUp(keeper.settings.catch_up_rate, identity.sample_rate)
         self._ack_timer: asyncio.TimerHandle | None = None
-        self._progress = Progress(
-            input_rate=input_rate if frame_bytes else ready.pcm_sample_rate,
-            session_rate=ready.pcm_sample_rate,
-            reach_samples=reach_samples,
-        )
-        self._acked = Ack(0, 0)
-        self._source: str | None = None
+        self._pause_timer: asyncio.TimerHandle | None = None
+        self._acked = _UNHEARD
         self._started_s = time.monotonic()
 
     # --- the station -------------------------------------------------------------------------------------------------
@@ -85,134 +87,194 @@ class VoiceStation:
     @property
     def slice_bytes(self) -> int:
         """What `decoding` says."""
-        return slice_bytes(self._input_rate, self._frame_bytes)
+        return slice_bytes(self.identity.sample_rate, self._frame_bytes)
 
     @property
     def congested(self) -> bool:
-        """See `VoiceRunner.congested`."""
-        return self._runner.congested
+        """The session has no room, or its client is catching up too fast, or it is being looked for."""
+        return (
+            self._claim is not None
+            or self._pause_timer is not None
+            or (self._session is not None and self._session.congested)
+        )
 
     def attach(self, line: Line) -> None:
         """Say `ready`."""
         self._line = line
-        self._runner.listener = self
         line.post(self._ready)
 
     def receive(self, command: Command, now: float) -> None:
         """Take a command; see `Station.receive`."""
+        if self._moved:
+            return
         if isinstance(command, Audio):
             self._receive_audio(command, now)
         elif isinstance(command, Finalize):
-            self._runner.finalize(now)
+            self._need_session(now).finalize(now)
         elif isinstance(command, Close):
-            self._close(now, "requested")
+            self._need_session(now).close(now, "requested")
         elif isinstance(command, Ping):
             self._post(Pong())
         elif isinstance(command, Resume):
-            self._post(Failure("resume_failed", "no such session waits here; this is a fresh one", reason="unknown"))
+            self._receive_resume(command)
         else:
             raise ProtocolError("a voice stream takes no such command", code="unknown_type")
         self._arm_ack()
 
     def finish(self, now: float) -> None:
-        """Flush, then `Closed`."""
-        self._close(now, "going away")
+        """Flush, then `Closed`; a client that resumes has its open utterance heard by the next server instead."""
+        if self._session is None or self._resumes:
+            self._post(Closed("going away", self.stats()))
+        else:
+            self._session.close(now, "going away")
 
     def stop(self) -> dict[str, Any]:
         """End it from outside, once what it said is answered; see `Stream.stop`."""
-        self._close(time.monotonic(), "stopped")
+        if not self._moved:
+            now = time.monotonic()
+            self._need_session(now).close(now, "stopped")
         return self.stats()
 
     def detach(self) -> None:
-        """Cancel what runs for it."""
-        self._line = None
-        if self._ack_timer is not None:
-            self._ack_timer.cancel()
-        self._runner.stop()
-        close_decoder(self._decoder)
+        """Let the session wait for its client, unless it has told it all."""
+        line, self._line = self._line, None
+        self._cancel_timers()
+        session, self._session = self._session, None
+        if session is not None:
+            session.leave(self, time.monotonic())
+            if session.finished and line is not None and line.heard_close:
+                self._keeper.end(session)
+            else:
+                self._keeper.wait(session)
         self._on_gone(self)
 
     def stats(self) -> dict[str, Any]:
         """The stats object of the native protocol."""
-        return {
-            **self.summary(),
-            **asdict(self._counters),
-            **asdict(self._runner.stats()),
-            "received": self._progress.received,
-        }
+        session = {"received": 0} if self._session is None else self._session.stats()
+        return {**self.summary(), **asdict(self._counters), **session}
 
     def summary(self) -> dict[str, Any]:
         """What a list of streams shows."""
         return {
             "stream_id": self.stream_id,
             "kind": self.kind,
-            "sample_rate": self._input_rate,
+            "sample_rate": self.identity.sample_rate,
             "channels": self._ready.channels,
             "connections": 1,
             "uptime_s": round(time.monotonic() - self._started_s, 3),
         }
 
-    # --- the listener ------------------------------------------------------------------------------------------------
+    # --- the owner of a session --------------------------------------------------------------------------------------
 
     def hear(self, event: Event) -> None:
-        """Pass on what the session says; see `VoiceListener`."""
-        self._progress.note_event(event)
+        """Pass on what the session says; see `Owner`."""
+        if isinstance(event, Closed):
+            self._acknowledge()
+            event = Closed(event.reason, {**self.summary(), **asdict(self._counters), **event.stats})
         self._post(event)
         self._arm_ack()
 
     def relieve(self) -> None:
-        """Read on; see `VoiceListener`."""
+        """Read on; see `Owner`."""
         if self._line is not None:
             self._line.relieve()
+
+    def move(self) -> None:
+        """The client is back on another connection: whoever is at the end of this one has nothing to say any more."""
+        self._moved = True
+        self._session = None
+        self._cancel_timers()
+        self._post(Failure("session_moved", "the session goes on over another connection", fatal=True))
+        self._on_gone(self)
 
     # --- in ----------------------------------------------------------------------------------------------------------
 
     def _receive_audio(self, audio: Audio, now: float) -> None:
-        if self._source not in (None, audio.source):
-            raise ProtocolError(
-                f"this endpoint takes one source, and it is {self._source!r}: several go to /ws/live",
-                code="invalid_field",
-            )
-        if self._closing:
+        sent = self._need_session(now).receive_audio(audio, now)
+        self._catch_up.note(sent)
+        wait_s = self._catch_up.wait_s(now)
+        if wait_s > 0 and self._pause_timer is None:
+            self._pause_timer = self._loop.call_later(wait_s, self._unpause)
+
+    def _unpause(self) -> None:
+        self._pause_timer = None
+        self.relieve()
+
+    def _need_session(self, now: float) -> ResumableSession:
+        if self._session is None:
+            self._enter(self)
+            self._session = self._open_session()
+            self._keeper.add(self._session)
+            self._session.attach(self, now)
+        return self._session
+
+    # --- resuming ----------------------------------------------------------------------------------------------------
+
+    def _receive_resume(self, asked: Resume) -> None:
+        if self._session is not None and self._session.started:
+            raise ProtocolError("'resume' is the first message of a connection, or none", code="invalid_field")
+        self._claim = self._loop.create_task(self._resume(asked), name=f"resume {self.stream_id}")
+
+    async def _resume(self, asked: Resume) -> None:
+        try:
+            answer = await self._keeper.claim(asked, self.identity)
+            if isinstance(answer, Refusal):
+                self._refuse(answer)
+            else:
+                self._take_over(answer, asked, time.monotonic())
+        except ProtocolError as error:
+            self._post(Failure(error.code, str(error), fatal=error.close_code is not None))
+        finally:
+            self._claim = None
+            self.relieve()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._post(Failure("resume_failed", f"{refusal.message}; this is a fresh session", reason=refusal.reason))
+        if self._line is not None:
+            self._need_session(time.monotonic())
+
+    def _take_over(self, session: ResumableSession, asked: Resume, now: float) -> None:
+        session.attach(self, now)
+        if self._line is None:  # this connection was lost meanwhile, too
+            session.leave(self, now)
+            self._keeper.wait(session)
             return
-        self._source = audio.source
-        samples = self._decoder.push(audio.data)
-        sent = len(audio.data) // self._frame_bytes if self._frame_bytes else len(samples)
-        self._take_samples(samples, sent, now)
-
-    def _take_samples(self, samples: NDArray[np.int16], sent: int, now: float) -> None:
-        self._progress.note_audio(sent, len(samples))
-        self._runner.receive_audio(samples, now)
-
-    def _close(self, now: float, reason: str) -> None:
-        if not self._closing:
-            self._closing = True
-            samples, failure = flush_decoder(self._decoder)
-            if samples is not None:
-                self._take_samples(samples, 0, now)
-            if failure is not None:
-                self._post(failure)
-            self._runner.close(now, reason)
+        try:
+            self._enter(self)
+        except ProtocolError:
+            session.leave(self, now)
+            self._keeper.wait(session)
+            raise
+        if self._session is not None:
+            self._keeper.end(self._session)
+        self._session, self.identity = session, session.identity
+        self._catch_up.begin(now, now - session.last_audio_s)
+        token = self._keeper.token(session.identity, session.epoch)
+        self._post(Resumed(session.received, session.next_seq, token, session.finalizes))
+        for event in session.replay(asked.last_seq):
+            self.hear(event)
+        self._arm_ack()
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
     def _post(self, event: Event) -> None:
         if self._line is not None:
-            if isinstance(event, Closed) and not event.stats:
-                self._acknowledge()
-                event = Closed(event.reason, self.stats())
             self._line.post(event)
 
     def _arm_ack(self) -> None:
-        if self._ack_timer is None and self._line is not None and self._ack() != self._acked:
+        if self._ack_timer is not None or self._line is None or self._session is None:
+            return
+        if self._session.ack() != self._acked:
             self._ack_timer = self._loop.call_later(_ACK_EVERY_S, self._acknowledge)
 
     def _acknowledge(self) -> None:
         self._ack_timer = None
-        ack = self._ack()
-        if ack != self._acked:
+        if self._session is not None and (ack := self._session.ack()) != self._acked:
             self._acked = ack
             self._post(ack)
 
-    def _ack(self) -> Ack:
-        return self._progress.ack(self._runner.stats().waiting_samples)
+    def _cancel_timers(self) -> None:
+        for timer in (self._ack_timer, self._pause_timer):
+            if timer is not None:
+                timer.cancel()
+        self._ack_timer = self._pause_timer = None

@@ -98,6 +98,7 @@ class VoiceSession:
         )
         self._dropped = 0
         self._last_audio_s: float | None = None
+        self._client_is_away = False
         self._closing: str | None = None
         self._closed = False
 
@@ -132,6 +133,12 @@ class VoiceSession:
         if self._closing is None:
             self._closing = reason
             self._enter(Order.CLOSE, now)
+
+    def receive_absence(self, away: bool, now: float) -> None:
+        """The client's connection is gone, or back: while it is away, its silence ends no utterance."""
+        self._client_is_away = away
+        if self._last_audio_s is not None:
+            self._last_audio_s = now
 
     def receive_outcome(self, outcome: Outcome, now: float) -> None:
         """Take the end of a job. One that is not known any more is ignored."""
@@ -242,5 +249,7 @@ class VoiceSession:
 
     def _stalled_at(self) -> float | None:
         if not self._conversation.speaking or self._last_audio_s is None or self._inbox or not self._stall_s:
+            return None
+        if self._client_is_away:
             return None
         return self._last_audio_s + self._stall_s

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from fastring.config import SecuritySettings
+
 if TYPE_CHECKING:
     from serving import Running, Serve
 
@@ -55,8 +57,13 @@ async def test_a_running_stream_fixes_rate_and_channels(server: Running) -> None
 async def test_a_voice_stream_has_one_connection(server: Running) -> None:
     async with server.connect(BASE + "voice/a") as ws:
         await ws.receive_json()
-        status, error = await server.refusal(BASE + "voice/a")
-        assert (status, error["code"]) == (409, "stream_exists")
+        async with server.connect(BASE + "voice/a") as other:  # it might be the same client, come to resume
+            await other.receive_json()
+            await other.send_bytes(bytes(320))
+            error = await other.receive_json()
+            assert (error["code"], error["fatal"]) == ("stream_exists", True)
+            await other.receive()
+            assert other.close_code == 1008
         async with server.connect(BASE + "audio/a") as other:
             await other.receive_json()
     await server.empty()
@@ -78,3 +85,14 @@ async def test_a_full_server_says_when_to_come_back(serve: Serve) -> None:
         await server.empty()
         async with server.connect(BASE + "voice/b") as ws:
             await ws.receive_json()
+
+
+async def test_a_name_is_its_keys_own(serve: Serve) -> None:
+    keys = [{"Authorization": f"Bearer {key}"} for key in ("one", "two")]
+    async with (
+        serve(security=SecuritySettings(api_keys=("one", "two"))) as server,
+        server.connect(BASE + "voice/a", headers=keys[0]) as ws,
+    ):
+        await ws.receive_json()
+        status, error = await server.refusal(BASE + "voice/a", headers=keys[1])
+        assert (status, error["code"]) == (409, "stream_exists")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from fastring.audio.decode import open_decoder
@@ -16,6 +15,9 @@ from fastring.server.family import Asked, Opening
 from fastring.server.model_names import check_language, check_model
 from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
+from fastring.server.progress import Progress
+from fastring.server.sessions.journal import Journal
+from fastring.server.sessions.resumable import Identity, ResumableSession
 from fastring.server.voice_station import VoiceStation
 from fastring.session.analysis import AnalysisSession
 
@@ -27,6 +29,7 @@ __all__ = ["AUDIO_DEFAULTS", "open_audio", "open_control", "open_voice", "start_
 
 SESSION_RATE = 16_000
 AUDIO_DEFAULTS = AudioOptions("float32", 44_100)
+_FRAME_MS = 32
 VOICE_DEFAULTS = AudioOptions("linear16", SESSION_RATE)
 
 
@@ -41,14 +44,13 @@ def open_voice(services: Services, asked: Asked) -> Opening:
     check_model(services, query.text("model", r"[^\x00-\x1f]{1,256}"))
     language = check_language(services, query.text("language", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"))
     interim = query.flag("interim", True)
-    name = services.session_name(stream_id)
-    settings = services.settings
-    endpoint = settings.endpoint
+    settings, keeper = services.settings, services.keeper
+    identity = Identity(keeper.new_name(), stream_id, asked.owner, audio.encoding, audio.sample_rate, audio.channels)
     codec = _codec(services, stream_id, audio, SESSION_RATE)
     station = VoiceStation(
-        stream_id,
-        runner=services.voice_runner(name, language=language, interim=interim),
-        decoder=open_decoder(audio.format, SESSION_RATE),
+        identity,
+        keeper=keeper,
+        open_session=lambda: _new_session(services, identity, audio, language=language, interim=interim),
         ready=VoiceReady(
             pcm_sample_rate=SESSION_RATE,
             encoding=audio.encoding,
@@ -59,15 +61,17 @@ def open_voice(services: Services, asked: Asked) -> Opening:
             engine=services.capabilities.engine,
             model=services.capabilities.model,
             progressive=settings.voice.progressive and interim,
-            resume_token=services.tokens.issue(name, asked.owner, time.time()),
+            resume_token=keeper.token(identity),
         ),
-        input_rate=audio.sample_rate,
         frame_bytes=audio.frame_bytes,
         counters=codec.counters,
-        reach_samples=(endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SESSION_RATE // 1000,
+        resumes=query.flag("resumes", False),
+        enter=services.registry.enter,
         on_gone=services.registry.remove,
     )
-    _add(services, station)
+    running = services.registry.find(stream_id, "voice")
+    if not isinstance(running, VoiceStation) or running.identity.owner != asked.owner:
+        _add(services, station)  # else it may be the same client, whose old connection is not known to be dead yet
     return Opening(codec, station)
 
 
@@ -111,6 +115,29 @@ def open_control(services: Services, asked: Asked) -> Opening:
     services.registry.get(stream_id)
     return Opening(
         _codec(services, stream_id, AUDIO_DEFAULTS, SESSION_RATE), ControlStation(stream_id, services.registry)
+    )
+
+
+def _new_session(
+    services: Services, identity: Identity, audio: AudioOptions, *, language: str, interim: bool
+) -> ResumableSession:
+    settings = services.settings
+    endpoint = settings.endpoint
+    name = services.session_name(identity.stream_id)
+    lead_ms = endpoint.pre_roll_ms + _FRAME_MS
+    return ResumableSession(
+        identity,
+        runner=services.voice_runner(name, language=language, interim=interim),
+        decoder=open_decoder(audio.format, SESSION_RATE),
+        frame_bytes=audio.frame_bytes,
+        progress=Progress(
+            input_rate=audio.sample_rate if audio.frame_bytes else SESSION_RATE,
+            session_rate=SESSION_RATE,
+            reach_samples=(endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SESSION_RATE // 1000,
+            lead_samples=lead_ms * SESSION_RATE // 1000,
+        ),
+        journal=Journal(settings.resume.max_events),
+        ring_bytes=round(settings.voice.ring_seconds * SESSION_RATE) * 2,
     )
 
 
