@@ -47,4 +47,4 @@ def test_the_code_is_the_error_s() -> None:
     outbox = Outbox()
     outcome = failure("final")
     Troubles(outbox).failed(Outcome(outcome.job, None, JobTimeoutError("late")))
-    assert outbox.take() == [Failure("job_timeout", "late")]
+    assert outbox.take() == [Failure("job_timeout", "late", text_lost=True)]
