@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from digits import DIGITS, DigitsEngine
 from serving import TWO_UTTERANCES, silence, speech
 
-from fastring.asr.engines import create_transcriber
 from fastring.asr.scripted import ScriptedTranscriber
 from fastring.audio.format import AudioFormat
-from fastring.config import AsrSettings, Settings
 from fastring.events import Final, Latency, Word
 from fastring.recordings import recording, recording_path
 from fastring.server.problems import Problem
 from fastring.server.uploads import Upload, transcript_of
+
+pytest.importorskip("faster_whisper")
 
 if TYPE_CHECKING:
     from serving import Running, Serve
@@ -71,15 +72,9 @@ async def test_finals_come_in_order_with_times_of_the_recording(server: Running)
     assert server.services.uploads.running == 0
 
 
-@pytest.fixture(scope="module")
-def digits() -> Any:
-    pytest.importorskip("faster_whisper")
-    return create_transcriber(AsrSettings(model="digits", workers=2))
-
-
 @pytest.mark.parametrize("name", ["seen_8", "unseen_2", "stream", "noise", "silence"])
-async def test_what_is_said_is_heard(serve: Serve, digits: Any, name: str) -> None:
-    async with serve(Settings(), Unclosed(digits)) as server:
+async def test_what_is_said_is_heard(serve: Serve, name: str) -> None:
+    async with serve(DIGITS, DigitsEngine()) as server:
         assert await text_of(server, Upload(recording_path(name).read_bytes())) == recording(name).text
 
 
@@ -93,16 +88,16 @@ async def test_the_language_is_the_one_heard_or_asked_for(serve: Serve) -> None:
     assert transcripts[0].finals[0].language == "de"
 
 
-async def test_several_at_once_hear_their_own(serve: Serve, digits: Any) -> None:
+async def test_several_at_once_hear_their_own(serve: Serve) -> None:
     names = ["seen_0", "seen_2", "unseen_0", "unseen_2", "seen_8"]
-    async with serve(Settings(), Unclosed(digits)) as server:
+    async with serve(DIGITS, DigitsEngine()) as server:
         uploads = [Upload(recording_path(name).read_bytes()) for name in names]
         heard = await asyncio.gather(*(text_of(server, upload) for upload in uploads))
     assert heard == [recording(name).text for name in names]
 
 
 @pytest.mark.parametrize("encoding", ["linear16", "float32", "mulaw", "alaw"])
-async def test_raw_samples_of_every_kind_and_rate(serve: Serve, digits: Any, encoding: str) -> None:
+async def test_raw_samples_of_every_kind_and_rate(serve: Serve, encoding: str) -> None:
     samples = np.frombuffer(speech("seen_2"), "<i2")
     wide = np.repeat(samples, 2)[:, None].repeat(2, axis=1)  # 32 kHz, two channels
     data = {
@@ -111,12 +106,12 @@ async def test_raw_samples_of_every_kind_and_rate(serve: Serve, digits: Any, enc
         "mulaw": lambda: mulaw(wide),
         "alaw": lambda: alaw(wide),
     }[encoding]()
-    async with serve(Settings(), Unclosed(digits)) as server:
+    async with serve(DIGITS, DigitsEngine()) as server:
         upload = Upload(data, AudioFormat(encoding, 2 * RATE, 2))  # type: ignore[arg-type]
         assert await text_of(server, upload) == recording("seen_2").text
 
 
-async def test_one_channel_of_several(serve: Serve, digits: Any) -> None:
+async def test_one_channel_of_several(serve: Serve) -> None:
     left, right = (np.frombuffer(speech(name), "<i2") for name in ("seen_2", "unseen_2"))
     both = np.zeros((max(len(left), len(right)), 2), "<i2")
     both[: len(left), 0], both[: len(right), 1] = left, right
@@ -127,7 +122,7 @@ async def test_one_channel_of_several(serve: Serve, digits: Any) -> None:
         file.setframerate(RATE)
         file.writeframes(both.tobytes())
     async with (
-        serve(Settings(), Unclosed(digits)) as server,
+        serve(DIGITS, DigitsEngine()) as server,
         server.services.uploads.place(Request()) as place,  # type: ignore[arg-type]
     ):
         runs = [place.run(Upload(wav.getvalue(), channels=channel)) for channel in (0, 1)]
@@ -195,7 +190,7 @@ async def test_leaving_the_place_early_ends_the_thread(serve: Serve) -> None:
         assert server.services.uploads.running == 0
 
 
-async def test_the_loop_goes_on_meanwhile(serve: Serve, digits: Any) -> None:
+async def test_the_loop_goes_on_meanwhile(serve: Serve) -> None:
     gaps = []
 
     async def tick() -> None:
@@ -204,7 +199,7 @@ async def test_the_loop_goes_on_meanwhile(serve: Serve, digits: Any) -> None:
             await asyncio.sleep(0.005)
             gaps.append(time.monotonic() - before)
 
-    async with serve(Settings(), Unclosed(digits)) as server:
+    async with serve(DIGITS, DigitsEngine()) as server:
         ticking = asyncio.create_task(tick())
         await text_of(server, Upload(recording_path("stream").read_bytes()))
         ticking.cancel()
@@ -233,18 +228,6 @@ def test_a_transcript_speaks_the_language_of_most_words() -> None:
     assert (transcript.text, transcript.language, transcript.samples) == ("ja one two x", "en", 5)
     assert transcript_of([], 0) == transcript_of([], 0)
     assert transcript_of([], 7).language == ""
-
-
-class Unclosed:
-    """The engine of a module's tests, which a server must not close."""
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-        self.capabilities = engine.capabilities
-        self.transcribe = engine.transcribe
-        self.forget = engine.forget
-
-    def close(self) -> None: ...
 
 
 def mulaw(samples: np.ndarray) -> bytes:

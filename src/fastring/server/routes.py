@@ -14,6 +14,7 @@ from fastring.protocols.codec import Counters
 from fastring.server.auth import subprotocol_of
 from fastring.server.connection import Connection
 from fastring.server.endpoints.native import NATIVE
+from fastring.server.endpoints.openai import OPENAI
 from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
 from fastring.server.problems import UPGRADED, Problem, Refuse
 from fastring.server.services import SERVICES, Services
@@ -26,7 +27,7 @@ __all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
 log = structlog.get_logger("fastring.server")
 
-FAMILIES: Final[tuple[Family, ...]] = (NATIVE,)
+FAMILIES: Final[tuple[Family, ...]] = (NATIVE, OPENAI)
 
 _OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
 

@@ -121,13 +121,14 @@ class UploadPlace:
         self._request = request
         self._runs: list[UploadRun] = []
 
-    async def read(self, body: StreamReader | BodyPartReader) -> bytes:
-        """A body, or the part of one, as long as it may be.
+    async def read(self, body: StreamReader | BodyPartReader, most: int | None = None) -> bytes:
+        """A body, or the part of one, of `most` bytes (`server.max_upload_bytes` unless told otherwise).
 
         Raises:
             Problem: 413, it is longer; 408, nothing more of it comes.
         """
         settings = self._services.settings.server
+        limit = settings.max_upload_bytes if most is None else most
         read = body.read_chunk if hasattr(body, "read_chunk") else body.read
         data = bytearray()
         while True:
@@ -138,10 +139,9 @@ class UploadPlace:
             if not part:
                 return bytes(data)
             data += part
-            if len(data) > settings.max_upload_bytes:
-                raise Problem(
-                    413, "message_too_large", f"at most {settings.max_upload_bytes} bytes (server.max_upload_bytes)"
-                )
+            if len(data) > limit:
+                of_what = " (server.max_upload_bytes)" if most is None else ""
+                raise Problem(413, "message_too_large", f"at most {limit} bytes{of_what}")
 
     def run(self, upload: Upload) -> UploadRun:
         """Start to transcribe."""
