@@ -209,11 +209,12 @@ async def test_the_loop_goes_on_meanwhile(serve: Serve) -> None:
 
 async def test_bodies_are_read_within_bounds(serve: Serve) -> None:
     async with (
-        serve(max_upload_bytes=10, idle_timeout_s=0.05) as server,
+        serve(max_upload_bytes=1024, idle_timeout_s=0.1) as server,
         server.services.uploads.place(Request()) as place,  # type: ignore[arg-type]
     ):
-        assert await place.read(Body(b"01234", b"56789")) == b"0123456789"  # type: ignore[arg-type]
-        for body, status in ((Body(b"01234", b"567890"), 413), (Body(b"0", pause_s=1.0), 408)):
+        half = bytes(512)
+        assert await place.read(Body(half, half)) == half + half  # type: ignore[arg-type]
+        for body, status in ((Body(half, half, b"1"), 413), (Body(b"0", pause_s=1.0), 408)):
             with pytest.raises(Problem) as caught:
                 await place.read(body)  # type: ignore[arg-type]
             assert caught.value.status == status

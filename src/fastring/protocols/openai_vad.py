@@ -38,8 +38,8 @@ def endpoint_for(vad: dict[str, Any], base: EndpointSettings) -> EndpointSetting
     """
     kind = vad.get("type", "server_vad")
     if kind == "semantic_vad":
-        eagerness = vad.get("eagerness") or "auto"
-        if eagerness not in _SEMANTIC_SILENCE_MS:
+        eagerness = "auto" if vad.get("eagerness") is None else vad["eagerness"]
+        if not isinstance(eagerness, str) or eagerness not in _SEMANTIC_SILENCE_MS:
             raise _invalid("eagerness", eagerness, f"one of {', '.join(_SEMANTIC_SILENCE_MS)}")
         return replace(base, trailing_silence_ms=_SEMANTIC_SILENCE_MS[eagerness])
     if kind != "server_vad":
