@@ -43,60 +43,60 @@ class FuzzInput {
   const std::uint8_t* end_;
 };
 
-// Up to `most` samples of what audio can hold and should not: a list of segments, each of one kind.
-inline std::vector<float> take_audio(FuzzInput& input, std::size_t most) {
+// One segment of audio of some kind: what audio can hold, and what it should not.
+inline void fill_segment(FuzzInput& input, unsigned kind, float level, float step, std::uint32_t& noise, float* audio,
+                         std::size_t samples) {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto fill = [&](auto sample) {
+    for (std::size_t i = 0; i < samples; ++i) {
+      noise = noise * 1664525u + 1013904223u;
+      audio[i] = sample(i, static_cast<float>(noise >> 8) / 8388608.0f - 1.0f);
+    }
+  };
+  switch (kind) {
+    case 0:
+      return fill([](std::size_t, float) { return 0.0f; });
+    case 1:
+      return fill([=](std::size_t, float random) { return level * random; });
+    case 2:
+      return fill([=](std::size_t i, float) { return level * std::sin(step * static_cast<float>(i)); });
+    case 3:
+      return fill([=](std::size_t, float) { return level; });
+    case 4:
+      return fill([=](std::size_t i, float) { return i % 500 < 20 ? level : 0.0f; });
+    case 5:
+      return fill([](std::size_t, float) { return kNan; });
+    case 6:
+      return fill([](std::size_t i, float) { return i % 2 == 0 ? kInfinity : -kInfinity; });
+    case 7:
+      return fill([](std::size_t, float random) { return 1e-40f * random; });
+    case 8:
+      return fill([](std::size_t, float) { return -0.0f; });
+    case 9:
+      return fill([=](std::size_t, float random) { return random > 0.9f ? kNan : level * random; });
+    case 10:
+      return fill([](std::size_t, float random) { return std::numeric_limits<float>::max() * random; });
+    default:
+      return fill([&](std::size_t, float) { return input.take<float>(); });
+  }
+}
+
+// Up to `most` samples: a list of segments, short ones more often than long ones.
+inline std::vector<float> take_audio(FuzzInput& input, std::size_t most) {
+  constexpr std::size_t kShort = 200;
+  constexpr std::size_t kLong = 3000;
   std::vector<float> audio;
   std::uint32_t noise = input.take<std::uint16_t>();
   while (!input.done() && audio.size() < most) {
     const auto kind = input.take<std::uint8_t>();
-    const std::size_t length =
-        std::min<std::size_t>(1 + static_cast<std::size_t>(input.below(3000)), most - audio.size());
-    const float level = std::ldexp(1.0f, -static_cast<int>(kind >> 4));
+    const std::size_t length = input.take<std::uint16_t>();
     const float step = 0.003f * static_cast<float>(1 + input.take<std::uint8_t>());
-    for (std::size_t i = 0; i < length; ++i) {
-      noise = noise * 1664525u + 1013904223u;
-      const float random = static_cast<float>(noise >> 8) / 8388608.0f - 1.0f;
-      switch (kind % 12) {
-        case 0:
-          audio.push_back(0.0f);
-          break;
-        case 1:
-          audio.push_back(level * random);
-          break;
-        case 2:
-          audio.push_back(level * std::sin(step * static_cast<float>(i)));
-          break;
-        case 3:
-          audio.push_back(level);
-          break;
-        case 4:
-          audio.push_back(i % 500 < 20 ? level : 0.0f);
-          break;
-        case 5:
-          audio.push_back(kNan);
-          break;
-        case 6:
-          audio.push_back(i % 2 == 0 ? kInfinity : -kInfinity);
-          break;
-        case 7:
-          audio.push_back(1e-40f * random);
-          break;
-        case 8:
-          audio.push_back(-0.0f);
-          break;
-        case 9:
-          audio.push_back(random > 0.9f ? kNan : level * random);
-          break;
-        case 10:
-          audio.push_back(std::numeric_limits<float>::max() * random);
-          break;
-        default:
-          audio.push_back(input.take<float>());
-          break;
-      }
-    }
+    const std::size_t begin = audio.size();
+    const std::size_t samples = std::min(1 + length % (length < kLong ? kLong : kShort), most - begin);
+    audio.resize(begin + samples);
+    fill_segment(input, kind % 12, std::ldexp(1.0f, -static_cast<int>(kind >> 4)), step, noise, audio.data() + begin,
+                 samples);
   }
   return audio;
 }
