@@ -69,6 +69,12 @@ native-test: dev ## C++ tests: plain, address+undefined sanitizers, thread sanit
 	@$(call PRESET_RUN,asan,)
 	@$(call PRESET_RUN,tsan,setarch $$(uname -m) -R)
 
+tsan-python-test: dev ## the extension under thread sanitizer in CPython, writer and readers without the GIL
+	@scripts/tsan_python_test.sh python
+
+free-threaded-test: ## the core's tests and two threads on one ring without a GIL: PYTHON=python3.14t
+	@scripts/free_threaded_test.sh "$(if $(filter command line environment,$(origin PYTHON)),$(PYTHON),python3.14t)"
+
 arm64-test: dev ## the C++ tests compiled for arm64, in an emulator (NEON)
 	@command -v aarch64-linux-gnu-g++ qemu-aarch64-static >/dev/null || \
 	  { echo "needs: apt-get install g++-aarch64-linux-gnu qemu-user-static"; exit 1; }
@@ -111,4 +117,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
+.PHONY: tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean

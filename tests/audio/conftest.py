@@ -6,7 +6,6 @@ import io
 from functools import cache
 from typing import TYPE_CHECKING
 
-import av
 import numpy as np
 import pytest
 
@@ -38,6 +37,8 @@ def chirp(rate: int, seconds: float, channels: int = 1) -> NDArray[np.float32]:
 @cache
 def encoded(name: str, seconds: float = 2.0, channels: int = 1) -> bytes:
     """The chirp in a container."""
+    import av  # only here: the tests of the core need NumPy alone
+
     container_format, codec, rate = CONTAINERS[name]
     samples = np.rint(chirp(rate, seconds, channels) * 32767).astype(np.int16)
     layout = "mono" if channels == 1 else "stereo"
