@@ -112,6 +112,15 @@ def test_what_is_no_container_is_a_clear_error(data: bytes) -> None:
         decoder.push(data)
 
 
+@pytest.mark.parametrize(
+    "data", [b"this is no audio at all ", bytes(24), b"\x01\x00\x02\x00\xfd\xff"], ids=["text", "zeros", "pcm"]
+)
+def test_what_begins_like_no_container_is_refused_soon(data: bytes) -> None:
+    decoder = ContainerDecoder()
+    with pytest.raises(DecodeError):
+        decoder.push((data * 16_384)[:65_536])
+
+
 def test_random_bytes_never_hang_or_leak() -> None:
     rng = np.random.default_rng(5)
     for _ in range(30):

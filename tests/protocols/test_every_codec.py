@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
 import pytest
 from example_events import example
 
 from fastring import events, protocols
 from fastring.protocols.codec import Codec
+from fastring.protocols.deepgram import DeepgramCodec
+from fastring.protocols.deepgram_results import ModelInfo
 from fastring.protocols.native import NativeCodec
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ EVENTS = get_args(events.Event)
 
 OPEN: dict[type, Callable[[], Codec]] = {
     NativeCodec: lambda: NativeCodec("s"),
+    DeepgramCodec: lambda: DeepgramCodec("id", created="2026-01-01T00:00:00Z", model=ModelInfo("m", "1", "a")),
 }
 """How each codec is made. A new one gets its line here."""
 
@@ -54,3 +57,10 @@ def test_declined_means_silence_and_nothing_fails(codec: Any, kind: type) -> Non
     said = list(OPEN[codec]().encode(example(kind)))
     assert all(isinstance(message, str | bytes) for message in said)
     assert kind in codec.ENCODED or not said
+
+
+def test_deepgram_takes_whatever_a_channel_may_say() -> None:
+    for kind in get_args(get_type_hints(events.ChannelEvent)["event"]):
+        codec = OPEN[DeepgramCodec]()
+        for message in codec.encode(events.ChannelEvent(1, 2, example(kind))):
+            assert "[1,2]" in str(message)

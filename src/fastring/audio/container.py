@@ -32,6 +32,18 @@ __all__ = ["ContainerDecoder", "decoded_frames", "import_av", "open_container"]
 # A live stream must not wait until seconds of it are there: audio says what it is in its first packets. Microseconds.
 _LIVE = {"analyzeduration": "200000"}
 
+# How a container may begin: offset and bytes. What begins in none of these ways is hardly one, and FFmpeg need not read
+# a megabyte of it to say so.
+_BEGINNINGS = (
+    *(
+        (0, magic)
+        for magic in (b"OggS", b"fLaC", b"\x1aE\xdf\xa3", b"RIFF", b"RF64", b"ID3", b"#!AMR", b"FORM", b"caff")
+    ),
+    *((0, bytes([0xFF, second])) for second in range(0xE0, 0x100)),  # frames of MPEG audio and ADTS
+    *((4, kind) for kind in (b"ftyp", b"styp", b"moof", b"sidx")),
+)
+_DOUBTFUL_BYTES = 16_384
+
 MAX_BAD_PACKETS = 100  # in a row; a stream that holds nothing else is given up
 MAX_RETAINED_BYTES = 64 << 20  # of an MP4 that says only at its end what it holds
 
@@ -293,7 +305,9 @@ def _decode_feed(feed: _Feed, sample_rate: int, channels: Channels) -> None:
             begun += data
         file = (_SeekableFeed if begun[4:8] == b"ftyp" else _ForwardFeed)(feed, begun)
         converter = StreamConverter(sample_rate, channels)
-        with open_container(file, "the stream", _LIVE) as container:
+        known = any(begun[at:].startswith(magic) for at, magic in _BEGINNINGS)
+        options = _LIVE if known else {**_LIVE, "formatprobesize": str(_DOUBTFUL_BYTES)}
+        with open_container(file, "the stream", options) as container:
             for samples, rate in decoded_frames(container):
                 feed.put(converter.push(samples, rate))
         feed.put(converter.flush())

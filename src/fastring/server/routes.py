@@ -13,6 +13,7 @@ from fastring.errors import ConfigError, UnknownStreamError
 from fastring.protocols.codec import Counters
 from fastring.server.auth import subprotocol_of
 from fastring.server.connection import Connection
+from fastring.server.endpoints.deepgram import DEEPGRAM
 from fastring.server.endpoints.native import NATIVE
 from fastring.server.endpoints.openai import OPENAI
 from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
@@ -27,7 +28,7 @@ __all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
 log = structlog.get_logger("fastring.server")
 
-FAMILIES: Final[tuple[Family, ...]] = (NATIVE, OPENAI)
+FAMILIES: Final[tuple[Family, ...]] = (NATIVE, OPENAI, DEEPGRAM)
 
 _OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
 
