@@ -68,7 +68,7 @@ class Running:
             **options.pop("headers", {}),
         }
         status, body = await self.get(path, headers=headers, **options)
-        return status, body["error"]
+        return status, body.get("error", body)  # other protocols word it in their own way
 
     async def empty(self) -> None:
         """Wait until no connection and no stream is left."""

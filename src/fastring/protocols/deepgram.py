@@ -80,7 +80,8 @@ class DeepgramCodec:
         {
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
             *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Reply),
-            *(events.VoiceReady, events.AnalysisReady, events.Analysis),
+            *(events.VoiceReady, events.Resumed, events.AnalysisReady, events.Analysis),
+            *(events.Recitation, events.RecitationResult, events.RecitationFailed),
         }
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 from deepgram_wire import RAW, converse, finals, hear, kinds, listen_path, transcript
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from serving import SCRIPT, TWO_UTTERANCES, settings_for_tests, silence, speech
 
 from fastring.asr.scripted import ScriptedTranscriber
@@ -232,3 +235,40 @@ async def test_several_at_once(server: Running) -> None:
         assert [transcript(it) for it in finals(messages)] == list(SCRIPT)
     assert len({messages[-1]["request_id"] for messages in conversations}) == 8
     assert len({messages[-1]["sha256"] for messages in conversations}) == 1
+
+
+HOSTILE = st.lists(
+    st.binary(min_size=1, max_size=300)
+    | st.text(max_size=100).filter(lambda text: text.encode("utf-8", "ignore").decode() == text)
+    | st.sampled_from(["[" * 5000, '{"type":"Finalize","x":NaN}', "\x00", '{"type":"Finalize","channel":-1}'])
+    | st.builds(
+        lambda kind, value: json.dumps({"type": kind, "channel": value, "keyterms": value, "features": value}),
+        st.sampled_from(["KeepAlive", "Finalize", "Configure", "Results", "closestream", ""]),
+        st.none() | st.integers() | st.text(max_size=20) | st.lists(st.integers(), max_size=2),
+    ),
+    max_size=12,
+)
+
+
+async def test_whatever_comes_is_answered_and_the_stream_goes_on(server: Running) -> None:
+    conversations: list[list[bytes | str]] = []
+
+    @given(HOSTILE)
+    @settings(max_examples=60)
+    def collect(messages: list[bytes | str]) -> None:
+        conversations.append(messages)
+
+    await asyncio.get_running_loop().run_in_executor(None, collect)
+    answers = []
+    async with server.connect(listen_path(**RAW)) as ws:
+        for messages in conversations:
+            for message in messages:
+                await (ws.send_str(message) if isinstance(message, str) else ws.send_bytes(message))
+            await ws.send_json({"type": "Configure", "keyterms": ["the end"]})
+            while (answer := await ws.receive_json(timeout=5))["type"] != "ConfigureFailure":
+                answers.append(answer)
+        await ws.send_json({"type": "CloseStream"})
+        assert (await hear(ws))[-1]["type"] == "Metadata"
+        assert ws.close_code == 1000
+    assert {answer["type"] for answer in answers} <= {"Error", "Results", "ConfigureSuccess"}
+    assert sum(answer["type"] == "Error" for answer in answers) > 20
