@@ -88,9 +88,15 @@ class VoiceSettings:
     adaptive_latency_low_ms: int = _setting(
         300, "mean latency under this shortens the window by 0.5 s", env="ADAPTIVE_LATENCY_LOW_MS"
     )
+    early_triggers: bool = _setting(True, "say early_trigger when what is heard is likely all of the utterance")
+    early_processing_threshold: float = _setting(0.8, "confidence of a partial, 0..1, from which it triggers early")
+    early_trigger_interval_ms: int = _setting(500, "audio between two early triggers of one utterance at least")
     max_segment_s: float = _setting(12.0, "an open segment longer than this is cut at its committed words")
 
     def __post_init__(self) -> None:
+        threshold, interval_ms = self.early_processing_threshold, self.early_trigger_interval_ms
+        _require(0 <= threshold <= 1, "voice.early_processing_threshold", threshold, "0..1")
+        _require(0 <= interval_ms <= 60_000, "voice.early_trigger_interval_ms", interval_ms, "0..60000")
         low, high = self.adaptive_latency_low_ms, self.adaptive_latency_high_ms
         _require(0 <= low < high, "voice.adaptive_latency_low_ms", low, f"0 or more and under the high limit ({high})")
         _require(1 <= self.ring_seconds <= 3600, "voice.ring_seconds", self.ring_seconds, "1..3600")

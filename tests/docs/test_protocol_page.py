@@ -22,6 +22,8 @@ EXAMPLES = [
     events.Partial(0, "six", "six", (WORD,), 0.9, 0, 1, -20.0, 0.1, 0, LATENCY),
     events.Final(0, 0, "six", (WORD,), 0.9, 0, 1, LATENCY),
     events.SpeechEnded(0, 0, 1),
+    events.EarlyTrigger(0, 0, "0-0", "six", 0.9),
+    events.EarlyTriggerRetracted(0, 0, "0-0", "the final differs"),
     events.Status("server_busy"),
     events.Ack(0, 0),
     events.Analysis(1, None, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), 0.0, 0),
@@ -32,8 +34,8 @@ EXAMPLES = [
     events.Pong(),
     events.Closed("requested"),
 ]
-# Replies are listed by name; early triggers are not sent yet.
-ELSEWHERE = {events.Reply, events.EarlyTrigger, events.EarlyTriggerRetracted}
+# Replies are listed by name.
+ELSEWHERE = {events.Reply}
 
 
 def test_no_event_is_forgotten() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 import struct
 import threading
@@ -16,7 +17,7 @@ import pytest
 from serving import RATE, SCRIPT, TWO_UTTERANCES, chunks, listen, of, settings_for_tests, silence, speech, texts
 
 from fastring.asr.scripted import ScriptedTranscriber
-from fastring.config import AsrSettings, EndpointSettings, ResumeSettings, ServerSettings, Settings
+from fastring.config import AsrSettings, EndpointSettings, ResumeSettings, ServerSettings, Settings, VoiceSettings
 from fastring.recordings import recording
 from fastring.server.app import drain
 
@@ -437,6 +438,25 @@ async def test_a_client_that_vanishes_gives_its_jobs_back(serve: Serve) -> None:
         await server.empty()
         holding.set()
         assert texts(await converse(server, TWO_UTTERANCES)) == list(SCRIPT)
+
+
+async def test_an_early_trigger_stands_or_is_taken_back_before_the_final(serve: Serve) -> None:
+    settings = replace(settings_for_tests(), voice=VoiceSettings())
+    async with serve(settings) as server, server.connect(PATH + "a") as ws:
+        for chunk in chunks(TWO_UTTERANCES):
+            await ws.send_bytes(chunk)
+            await asyncio.sleep(0.02)  # five times real time
+        await ws.send_str('{"type":"close"}')
+        messages = await listen(ws)
+    told = of(messages, "early_trigger", "early_trigger_retracted", "final")
+    assert of(told, "early_trigger")
+    for message, following in itertools.pairwise(told):
+        if message["type"] == "early_trigger" and following["type"] == "final":
+            assert message["text"] == following["text"]
+        elif message["type"] == "early_trigger":
+            assert following["trigger_id"] == message["trigger_id"]
+    numbers = [message["seq"] for message in messages if "seq" in message]
+    assert numbers == list(range(len(numbers)))
 
 
 @pytest.mark.parametrize("vad", ["energy", "auto"])

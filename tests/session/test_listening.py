@@ -9,7 +9,7 @@ from scripted_world import RATE, LevelScorer, speak
 from fastring.analysis.endpoint import SpeechEnd, SpeechStart
 from fastring.config import EndpointSettings
 from fastring.errors import RangeLostError
-from fastring.session.listening import Listening
+from fastring.session.listening import Listening, Pause
 
 TWO = speak([0.5, "one two three four", 1.0, "seven eight", 1.0])
 
@@ -20,14 +20,14 @@ def listening(capacity: int = 40 * RATE) -> Listening:
 
 def test_speech_starts_and_ends_in_turn() -> None:
     turns = listening().hear(TWO.samples)
-    assert [type(turn.decision) for turn in turns] == [SpeechStart, SpeechEnd] * 2
-    start, end = turns[0].decision, turns[1].decision
+    assert [type(turn.decision) for turn in turns] == [SpeechStart, Pause, SpeechEnd] * 2
+    start, end = turns[0].decision, turns[2].decision
     assert isinstance(start, SpeechStart)
     assert isinstance(end, SpeechEnd)
     assert abs(start.onset - RATE // 2) <= 512
     assert abs(end.end - 1.5 * RATE) <= 1024
-    assert [turn.position % 512 for turn in turns] == [0] * 4
-    assert end.end < turns[1].position <= end.end + 0.3 * RATE
+    assert [turn.position % 512 for turn in turns] == [0] * 6
+    assert end.end < turns[2].position <= end.end + 0.3 * RATE
 
 
 @settings(max_examples=20, deadline=None)

@@ -36,7 +36,7 @@ def test_a_conversation() -> None:
 
 
 def test_partials_come_twice_a_second_and_their_stable_part_grows() -> None:
-    world = make_world(TWO)
+    world = make_world(TWO, voice=VoiceSettings(early_triggers=False))
     world.send(TWO.samples)
     world.close()
     first = [(p.text, p.stable_text) for p in world.partials if p.utterance == 0]
@@ -478,7 +478,7 @@ def test_delays_errors_and_nonsense_break_no_promise(seed: int) -> None:
 
 
 def test_events_of_the_conversation_are_of_known_kinds() -> None:
-    world = make_world(TWO)
+    world = make_world(TWO, voice=VoiceSettings(early_triggers=False))
     world.send(TWO.samples)
     kinds = [type(e) for e in world.events]
     assert kinds == [

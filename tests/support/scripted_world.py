@@ -11,7 +11,19 @@ import numpy as np
 from fastring.asr.transcriber import Capabilities, Hypothesis, Job, Outcome
 from fastring.config import EndpointSettings, VoiceSettings
 from fastring.errors import EngineFailedError, FastringError
-from fastring.events import Closed, Event, Failure, Final, Partial, SpeechEnded, SpeechStarted, Status, Word
+from fastring.events import (
+    Closed,
+    EarlyTrigger,
+    EarlyTriggerRetracted,
+    Event,
+    Failure,
+    Final,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    Status,
+    Word,
+)
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
@@ -154,8 +166,10 @@ def check_order(events: Sequence[Event]) -> None:
     """What the protocol promises about any sequence of events of a stream that is over."""
     told = [event for event in events if not isinstance(event, Failure | Status)]
     assert isinstance(told.pop(), Closed)
-    numbered = [event.seq for event in told if isinstance(event, SpeechStarted | Final | SpeechEnded)]
+    numbered = [event.seq for event in told if not isinstance(event, Partial)]
     assert numbered == list(range(len(numbered)))
+    check_triggers(told)
+    told = [event for event in told if not isinstance(event, EarlyTrigger | EarlyTriggerRetracted)]
     assert [event.utterance for event in told] == sorted(event.utterance for event in told)
     for number in {event.utterance for event in told}:
         mine = [event for event in told if event.utterance == number]
@@ -170,6 +184,24 @@ def check_order(events: Sequence[Event]) -> None:
             assert times == sorted(times)
             assert " ".join(word.text for word in event.words) == event.text
         assert final.start <= final.end == ended.end
+
+
+def check_triggers(events: Sequence[Event]) -> None:
+    """At most one early trigger is live, and none that the final contradicts."""
+    live: EarlyTrigger | None = None
+    for event in events:
+        if isinstance(event, EarlyTrigger):
+            assert live is None
+            live = event
+        elif isinstance(event, EarlyTriggerRetracted):
+            assert live is not None
+            assert live.trigger_id == event.trigger_id
+            live = None
+        elif isinstance(event, Final):
+            assert live is None or live.text == event.text
+            live = None
+        elif isinstance(event, SpeechStarted | SpeechEnded):
+            assert live is None
 
 
 def make_world(

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from fastring.asr.scripted import ScriptedTranscriber
-from fastring.config import EndpointSettings, SecuritySettings, ServerSettings, Settings
+from fastring.config import EndpointSettings, SecuritySettings, ServerSettings, Settings, VoiceSettings
 from fastring.recordings import recording
 from fastring.server.app import build_app
 from fastring.server.run import make_runner
@@ -81,8 +81,12 @@ Serve = Callable[..., contextlib.AbstractAsyncContextManager[Running]]
 
 
 def settings_for_tests(**server: Any) -> Settings:
-    """The energy gate alone: tests of the server need no neural detector."""
-    return Settings(server=ServerSettings(**{"port": 0, **server}), endpoint=EndpointSettings(vad="energy"))
+    """The energy gate alone, as no neural detector is needed, and no early triggers, which go by the clock."""
+    return Settings(
+        server=ServerSettings(**{"port": 0, **server}),
+        endpoint=EndpointSettings(vad="energy"),
+        voice=VoiceSettings(early_triggers=False),
+    )
 
 
 @contextlib.asynccontextmanager

@@ -92,6 +92,11 @@ class Endpointer:
         """Whether an utterance is open."""
         return self._state is _State.SPEECH
 
+    @property
+    def silence_ms(self) -> float:
+        """Silence since the last frame of speech in the open utterance, weighed as above; 0 if none is open."""
+        return self._silence * _FRAME_MS if self._state is _State.SPEECH else 0.0
+
     def push(self, frame: Frame) -> tuple[Decision, ...]:
         """Take the next frame; what it decides, mostly nothing."""
         start, self._position = self._position, self._position + FRAME_SAMPLES

@@ -9,9 +9,11 @@ from typing import Final as Constant
 from fastring.analysis.endpoint import SpeechEnd, SpeechStart
 from fastring.events import Latency, SpeechEnded, SpeechStarted
 from fastring.session.jobs import is_dropped, is_refused
+from fastring.session.listening import Pause
 from fastring.session.outbox import Outbox
 from fastring.session.reports import InputState, final_of, partial_of
 from fastring.session.state import State
+from fastring.session.trigger import Trigger
 from fastring.session.troubles import Troubles
 from fastring.session.utterance import SegmentLimits, Utterance
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from fastring.events import Word
     from fastring.session.jobs import JobDesk, Request
     from fastring.session.listening import Listening, Turn
+    from fastring.session.trigger import EarlyTriggers
     from fastring.session.utterance import Want
     from fastring.session.window import AdaptiveWindow
 
@@ -42,6 +45,7 @@ class Conversation:
         partials: whether open segments are decoded.
         dropped: how many samples the stream has lost, for the partials to say.
         engine_hop: samples between two decodes, as the engine wants it; 0 leaves it to the window.
+        early: when partials trigger others early; None: never.
     """
 
     def __init__(
@@ -54,6 +58,7 @@ class Conversation:
         partials: bool,
         dropped: Callable[[], int],
         engine_hop: int = 0,
+        early: EarlyTriggers | None = None,
     ) -> None:
         self._listening = listening
         self._desk = desk
@@ -61,6 +66,8 @@ class Conversation:
         self._limits = limits
         self._partials = partials
         self._engine_hop = engine_hop
+        self._early = early if partials else None
+        self._triggers: dict[int, Trigger] = {}
         self._dropped = dropped
         self.outbox = Outbox()
         self._troubles = Troubles(self.outbox)
@@ -101,6 +108,8 @@ class Conversation:
                 self._speaking.grow(position, arrived)
             if isinstance(decision, SpeechStart):
                 self._begin(decision, position, arrived)
+            elif isinstance(decision, Pause):
+                self._pause(position, arrived)
             else:
                 self._end(decision, position, arrived)
         if self._speaking is not None:
@@ -115,10 +124,16 @@ class Conversation:
 
     def _begin(self, turn: SpeechStart, position: int, now: float) -> None:
         utterance = Utterance(self._begun, turn.onset, turn.audio_start, self._hop(), self._limits)
+        if self._early is not None:
+            self._triggers[utterance.number] = Trigger(utterance.number, self._early.threshold, self._early.interval)
         self._begun += 1
         self._speaking = utterance
         self._open(utterance)
         utterance.grow(position, now)
+
+    def _pause(self, position: int, now: float) -> None:
+        if self._speaking is not None and self._early is not None and not self._engine_hop:
+            self._speaking.pause(position, now)
 
     def _end(self, turn: SpeechEnd, position: int, now: float) -> None:
         if self._speaking is not None:
@@ -185,14 +200,22 @@ class Conversation:
 
     def _partial_decoded(self, utterance: Utterance, want: Want, words: Sequence[Word], latency: Latency) -> None:
         if utterance.partial_decoded(want.start, words, want.end) and utterance.words:
-            self.outbox.say(utterance.number, partial_of(utterance, want.end, latency, self._input()))
+            partial = partial_of(utterance, want.end, latency, self._input())
+            self.outbox.say(utterance.number, partial)
+            if (trigger := self._triggers.get(utterance.number)) is not None:
+                for event in trigger.partial(partial, in_pause=want.in_pause):
+                    self.outbox.say(utterance.number, event)
 
     def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
         listening = self._listening
         utterance.whole_decoded(words, listening.quietest, listening.position, self._hop(), now)
         if utterance.state is State.DONE:
             self._utterances.remove(utterance)
-            self.outbox.say(utterance.number, final_of(utterance, latency))
+            final = final_of(utterance, latency)
+            if (trigger := self._triggers.pop(utterance.number, None)) is not None:
+                for event in trigger.final(final):
+                    self.outbox.say(utterance.number, event)
+            self.outbox.say(utterance.number, final)
             self.outbox.say(utterance.number, SpeechEnded(0, utterance.number, utterance.end))
             self.outbox.end(utterance.number)
 

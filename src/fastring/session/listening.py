@@ -17,16 +17,21 @@ if TYPE_CHECKING:
 
     from fastring.config import EndpointSettings
 
-__all__ = ["Listening", "Turn"]
+__all__ = ["Listening", "Pause", "Turn"]
 
+_PAUSE_MS = 96  # silence within speech after which the last word is likely whole
 _QUIETEST_DB = -120.0
 
 
+class Pause(NamedTuple):
+    """The speaker has paused, perhaps to stop; said once a pause."""
+
+
 class Turn(NamedTuple):
-    """Speech starts or ends. `position`: audio was measured up to here when that was decided."""
+    """Speech starts, pauses or ends. `position`: audio was measured up to here when that was decided."""
 
     position: int
-    decision: Decision
+    decision: Decision | Pause
 
 
 class Listening:
@@ -47,6 +52,7 @@ class Listening:
         self._written = 0
         self._measured = 0
         self._scored = 0
+        self._paused = False
 
     @property
     def written(self) -> int:
@@ -109,6 +115,9 @@ class Listening:
             self._levels.append(frame.level_db)
             self._scored += frame.scored
             turns += [Turn(self.position, self._held(it)) for it in self._endpointer.push(frame)]
+            paused, self._paused = self._paused, self._endpointer.silence_ms >= _PAUSE_MS
+            if self._paused and not paused:
+                turns.append(Turn(self.position, Pause()))
         return turns
 
     def _held(self, decision: Decision) -> Decision:

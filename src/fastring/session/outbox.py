@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastring.events import Event, Final, Partial, SpeechEnded, SpeechStarted
+from fastring.events import EarlyTrigger, EarlyTriggerRetracted, Event, Final, Partial, SpeechEnded, SpeechStarted
 
 __all__ = ["Outbox"]
+
+_NUMBERED = (SpeechStarted, EarlyTrigger, EarlyTriggerRetracted, Final, SpeechEnded)
 
 
 class Outbox:
@@ -57,7 +59,7 @@ class Outbox:
                     self._send(event)
 
     def _send(self, event: Event) -> None:
-        if isinstance(event, SpeechStarted | Final | SpeechEnded):
+        if isinstance(event, _NUMBERED):
             event = replace(event, seq=self._seq)
             self._seq += 1
         self._ready.append(event)

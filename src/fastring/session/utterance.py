@@ -37,6 +37,7 @@ class Want:
     start: int
     end: int
     arrived: float
+    in_pause: bool = False
 
 
 class Utterance:
@@ -99,6 +100,12 @@ class Utterance:
         while self._next_hop <= heard:
             self._due = Want("partial", self._start, self._next_hop, arrived)
             self._next_hop += self._hop
+
+    def pause(self, position: int, arrived: float) -> None:
+        """The speaker pauses: a decode up to here is worth more than one at the next hop, and takes its place."""
+        if self.state is State.OPEN and self._start < position <= self._start + self._limits.longest:
+            self._due = Want("partial", self._start, position, arrived, in_pause=True)
+            self._next_hop = position + self._hop
 
     def endpoint(self, end: int, audio_end: int, position: int, arrived: float, reason: EndReason = "silence") -> None:
         """The utterance ended at `end`; its audio ends at `audio_end`; decided when `position` was measured."""

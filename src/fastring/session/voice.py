@@ -35,6 +35,7 @@ from fastring.session.inbox import Gap, Inbox, Order
 from fastring.session.jobs import JobDesk
 from fastring.session.listening import Listening
 from fastring.session.stats import VoiceStats
+from fastring.session.trigger import EarlyTriggers
 from fastring.session.utterance import SegmentLimits
 from fastring.session.window import AdaptiveWindow
 
@@ -94,6 +95,9 @@ class VoiceSession:
             limits=SegmentLimits(round(voice.max_segment_s * SAMPLE_RATE), round(voice.overlap_seconds * SAMPLE_RATE)),
             partials=interim and voice.progressive and capabilities.partials,
             engine_hop=capabilities.hop_ms * SAMPLE_RATE // 1000,
+            early=EarlyTriggers(voice.early_processing_threshold, voice.early_trigger_interval_ms * SAMPLE_RATE // 1000)
+            if voice.early_triggers
+            else None,
             dropped=lambda: self._dropped,
         )
         self._dropped = 0
