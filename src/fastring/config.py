@@ -150,6 +150,9 @@ class AsrSettings:
     compute_type: str = _setting("default", "CTranslate2 compute type: default, int8, float16, ...")
     language: str = _setting("", "language code; empty: the model decides")
     beam_size: int = _setting(5, "beams of a final; partials use one")
+    short_encode: Literal["auto", "on", "off"] = _setting(
+        "auto", "encode the audio that is there, not 30 s: far cheaper; auto: with models known to bear it"
+    )
     workers: int = _setting(0, "engine workers; 0: one per core")
     threads: int = _setting(0, "threads per worker; 0: cores / workers")
     max_queue: int = _setting(3, "jobs one client may have waiting", env="WS_MAX_QUEUE")

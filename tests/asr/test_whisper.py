@@ -207,7 +207,43 @@ def test_it_can_be_built_anew_while_it_runs(speech: Speech, monkeypatch: pytest.
 def test_capabilities_say_what_it_does(whisper: WhisperTranscriber) -> None:
     can = whisper.capabilities
     assert (can.engine, can.model, can.sample_rate, can.progressive) == ("faster-whisper", "digits", 16_000, False)
-    assert (can.languages, can.concurrency, can.max_batch) == (("en",), 2, 1)
+    assert (can.languages, can.concurrency, can.max_batch) == (("en",), 2, 4)
+
+
+@pytest.mark.parametrize(("setting", "short", "batch"), [("off", False, 1), ("on", True, 4), ("auto", True, 4)])
+def test_what_is_there_is_encoded_and_a_second_more(
+    speech: Speech, monkeypatch: pytest.MonkeyPatch, setting: Literal["on", "off", "auto"], short: bool, batch: int
+) -> None:
+    whisper = WhisperTranscriber(AsrSettings(model="digits", device="cpu", workers=1, short_encode=setting))
+    assert (whisper.short_encode, whisper.capabilities.max_batch) == (short, batch)
+    lengths: list[int] = []
+    encode = whisper._model.encode
+    monkeypatch.setattr(
+        whisper._model, "encode", lambda features: lengths.append(features.shape[2]) or encode(features)
+    )
+    two = [speech("seen_2"), speech("unseen_2")]  # 2.8 s and 3.3 s
+    alone = [whisper.transcribe([job(samples)])[0].text for samples in two]
+    together = [hypothesis.text for hypothesis in whisper.transcribe([job(samples) for samples in two])]
+    assert alone == together == [recording("seen_2").text, recording("unseen_2").text]
+    seconds = [len(samples) / 16_000 for samples in two]
+    if not short:
+        assert lengths == [3000] * 3
+        return
+    for length, audio_s in zip(lengths, [*seconds, max(seconds)], strict=True):
+        assert audio_s + 1 <= length / 100 <= audio_s + 1.3
+    whisper.close()
+
+
+def test_thirty_seconds_are_the_longest_encode(
+    whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int] = []
+    encode = whisper._model.encode
+    monkeypatch.setattr(
+        whisper._model, "encode", lambda features: lengths.append(features.shape[2]) or encode(features)
+    )
+    whisper.transcribe([job(np.resize(speech("seen_2"), 30 * 16_000), "partial")])
+    assert lengths == [3000]
 
 
 def test_a_broken_model_file_is_a_clear_error(tmp_path: Path) -> None:

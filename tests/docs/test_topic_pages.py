@@ -11,7 +11,7 @@ import pytest
 
 import fastring
 from fastring.analysis.gate import EnergyGate
-from fastring.config import EndpointSettings
+from fastring.config import EndpointSettings, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 TOPICS = ROOT / "docs" / "topics"
@@ -53,6 +53,14 @@ def test_defaults_of_gate_and_endpointer() -> None:
     assert said.pop("high_pass_hz") == f"{inspect.signature(EnergyGate.__init__).parameters['high_pass_hz'].default:g}"
     assert said == {key: f"{getattr(settings, key.removeprefix('endpoint.'))}" for key in said}
     assert len(said) == 6
+
+
+def test_defaults_of_transcription() -> None:
+    settings, said = Settings(), parameters("transcription")
+    assert len(said) == 6
+    for key, value in said.items():
+        section, name = key.split(".")
+        assert value == f"{getattr(getattr(settings, section), name)}", key
 
 
 def test_defaults_of_the_ring() -> None:

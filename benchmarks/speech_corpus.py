@@ -1,0 +1,98 @@
+"""Speech whose words are known, of any length: the digits of the bundled recordings, cut out and put together anew."""
+
+from __future__ import annotations
+
+import wave
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fastring.recordings import recording_path, recordings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+RATE = 16_000
+_EDGE_S = 0.02  # kept around a word
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Audio (int16, 16 kHz) and its words: text, begin and end in samples."""
+
+    samples: NDArray[np.int16]
+    words: list[tuple[str, int, int]]
+
+    @property
+    def text(self) -> str:
+        """What is said."""
+        return " ".join(text for text, _, _ in self.words)
+
+
+def pcm(name: str) -> NDArray[np.int16]:
+    """A bundled recording."""
+    with wave.open(str(recording_path(name))) as file:
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype(np.int16)
+
+
+@cache
+def digits() -> list[tuple[str, NDArray[np.float32]]]:
+    """Every digit of the bundled recordings, and what it is."""
+    found = []
+    for item in recordings():
+        audio = pcm(item.name).astype(np.float32) if item.words else None
+        for word in item.words:
+            assert audio is not None
+            begin, end = round((word.start_s - _EDGE_S) * RATE), round((word.end_s + _EDGE_S) * RATE)
+            found.append((word.text, audio[max(0, begin) : end]))
+    return found
+
+
+def speak(pauses_s: Iterable[float], rng: np.random.Generator, *, snr_db: float = 30.0) -> Spoken:
+    """A digit after each pause, drawn at random, at changing levels, in white noise."""
+    parts: list[NDArray[np.float32]] = []
+    words: list[tuple[str, int, int]] = []
+    at = 0
+    for pause_s in pauses_s:
+        text, audio = digits()[int(rng.integers(len(digits())))]
+        gap = round(pause_s * RATE)
+        parts += [np.zeros(gap, np.float32), audio * 10 ** (rng.uniform(-6, 3) / 20)]
+        words.append((text, at + gap, at + gap + len(audio)))
+        at = words[-1][2]
+    parts.append(np.zeros(RATE // 2, np.float32))
+    clean = np.concatenate(parts)
+    power = np.mean(clean[clean != 0] ** 2)
+    noisy = clean + rng.standard_normal(len(clean)) * np.sqrt(power * 10 ** (-snr_db / 10))
+    return Spoken(noisy.clip(-32768, 32767).astype(np.int16), words)
+
+
+def phrases(seconds: float, seed: int) -> Spoken:
+    """Phrases of one to six digits with short pauses, and longer ones between them: about `seconds` of it."""
+    rng = np.random.default_rng(seed)
+    pauses: list[float] = []
+    while sum(pauses) + 0.45 * len(pauses) < seconds:
+        pauses += [rng.uniform(0.7, 2.0), *rng.uniform(0.05, 0.15, int(rng.integers(0, 6)))]
+    return speak(pauses, rng)
+
+
+def clips(count: int, seed: int) -> list[Spoken]:
+    """Clips of one to eight digits, SNR 12 to 40 dB."""
+    rng = np.random.default_rng(seed)
+    return [
+        speak([0.3, *rng.uniform(0.08, 0.5, int(rng.integers(0, 8)))], rng, snr_db=rng.uniform(12, 40))
+        for _ in range(count)
+    ]
+
+
+def word_errors(truth: list[str], heard: list[str]) -> int:
+    """Least number of substitutions, deletions and insertions."""
+    row = list(range(len(heard) + 1))
+    for i, a in enumerate(truth, 1):
+        diagonal, row[0] = row[0], i
+        for j, b in enumerate(heard, 1):
+            diagonal, row[j] = row[j], min(diagonal + (a != b), row[j] + 1, row[j - 1] + 1)
+    return row[-1]
