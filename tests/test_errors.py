@@ -32,6 +32,13 @@ def test_a_protocol_error_keeps_its_facts() -> None:
     assert (error.code, error.close_code, str(error)) == ("message_too_large", 1009, "65537 bytes")
 
 
+def test_a_remote_engine_says_why_and_for_how_long() -> None:
+    error = errors.EngineUnavailableError("429", reason="busy", retry_after_s=2.5)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (copy.reason, copy.retry_after_s, copy.passing, str(copy)) == ("busy", 2.5, True, "429")
+    assert isinstance(copy, errors.EngineFailedError)
+
+
 def test_the_docstring_draws_every_class() -> None:
     drawn = set(re.findall(r"\b(\w+Error|FastringError)\b", errors.__doc__ or ""))
     assert set(errors.__all__) <= drawn

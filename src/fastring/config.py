@@ -15,7 +15,9 @@ from fastring.errors import ConfigError
 __all__ = [
     "AnalysisSettings",
     "AsrSettings",
+    "DeepgramSettings",
     "EndpointSettings",
+    "OpenAISettings",
     "RecitationSettings",
     "ResumeSettings",
     "SecuritySettings",
@@ -25,16 +27,22 @@ __all__ = [
 ]
 
 Vad = Literal["auto", "silero", "energy"]
-Engine = Literal["faster-whisper", "scripted"]
+Engine = Literal["faster-whisper", "deepgram", "deepgram-batch", "openai", "pocketsphinx", "scripted"]
 
 
 def _setting(default: Any, summary: str, *, env: str = "", secret: bool = False) -> Any:
-    return field(default=default, metadata={"help": summary, "env": env, "secret": secret})
+    return field(default=default, repr=not secret, metadata={"help": summary, "env": env, "secret": secret})
 
 
 def _require(ok: bool, name: str, value: object, limit: str) -> None:
     if not ok:
         raise ConfigError(f"{name} = {value!r}: must be {limit}", setting=name)
+
+
+def _require_url(url: str, name: str, schemes: tuple[str, ...]) -> None:
+    scheme, mark, rest = url.partition("://")
+    good = bool(mark) and scheme.lower() in schemes and bool(rest.strip("/")) and not set(rest) & set(" ?#@")
+    _require(good, name, url, f"an address such as {schemes[0]}://127.0.0.1:8000, of {', '.join(schemes)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +153,11 @@ class AsrSettings:
     """The speech engine and the pool that runs it."""
 
     engine: Engine = _setting("faster-whisper", "which engine transcribes")
+    fallback: tuple[Engine, ...] = _setting(
+        (), "engines that take over, in this order, while those before them fail: deepgram-batch,faster-whisper"
+    )
+    breaker_failures: int = _setting(3, "failures in a row after which an engine is left alone for a while")
+    breaker_s: float = _setting(5.0, "how long it is left alone at first, in seconds; doubled each time, up to 60 s")
     model: str = _setting("base", "model name, or path of a folder; 'digits' ships with fastring and hears digits only")
     device: str = _setting("auto", "cpu, cuda or auto")
     compute_type: str = _setting("default", "CTranslate2 compute type: default, int8, float16, ...")
@@ -163,14 +176,77 @@ class AsrSettings:
     log_prob_threshold: float = _setting(-1.0, "and whose mean log-probability is under this")
     compression_ratio_threshold: float = _setting(2.4, "drop text that repeats itself more than this")
     script: str = _setting("", "file of the scripted engine, one line per utterance")
+    decoders: int = _setting(4, "streams that pocketsphinx hears at a time; each takes some 95 MB")
 
     def __post_init__(self) -> None:
+        chain = (self.engine, *self.fallback)
+        _require(
+            len(set(chain)) == len(chain),
+            "asr.fallback",
+            self.fallback,
+            f"engines other than {self.engine!r}, each once",
+        )
+        _require(1 <= self.breaker_failures <= 100, "asr.breaker_failures", self.breaker_failures, "1..100")
+        _require(0.01 <= self.breaker_s <= 60, "asr.breaker_s", self.breaker_s, "0.01..60")
+        _require(1 <= self.decoders <= 256, "asr.decoders", self.decoders, "1..256")
         _require(0 <= self.workers <= 256, "asr.workers", self.workers, "0..256")
         _require(0 <= self.threads <= 256, "asr.threads", self.threads, "0..256")
         _require(1 <= self.beam_size <= 20, "asr.beam_size", self.beam_size, "1..20")
         _require(1 <= self.max_queue <= self.max_queue_total, "asr.max_queue", self.max_queue, "1..max_queue_total")
         _require(0.1 <= self.timeout_s <= 3600, "asr.timeout_s", self.timeout_s, "0.1..3600")
         _require(0.1 <= self.hang_s <= 3600, "asr.hang_s", self.hang_s, "0.1..3600")
+
+
+@dataclass(frozen=True, slots=True)
+class DeepgramSettings:
+    """The engines deepgram (a live stream) and deepgram-batch (one request per utterance)."""
+
+    api_key: str = _setting("", "key of the account", env="DEEPGRAM_API_KEY", secret=True)
+    base_url: str = _setting(
+        "https://api.deepgram.com", "where the service is: http, https, ws or wss", env="DEEPGRAM_BASE_URL"
+    )
+    model: str = _setting("nova-3", "model that is asked for")
+    connections: int = _setting(32, "open connections at most; each hears one utterance at a time")
+    chunk_size_ms: int = _setting(250, "audio per message, and between two partials")
+    timeout_s: float = _setting(5.0, "no answer for this long is a failure")
+    retries: int = _setting(2, "connects again at once, before a job is given up")
+    backoff_s: float = _setting(0.25, "longest wait before the first retry; doubled each time, up to 8 s; jittered")
+    keepalive_s: float = _setting(4.0, "between utterances, a sign of life this often; the service hangs up after 10 s")
+    idle_s: float = _setting(60.0, "a connection that nobody has used for this long is closed")
+    options: tuple[str, ...] = _setting(
+        ("punctuate=true", "endpointing=300"), "further parameters of the request, name=value, comma-separated"
+    )
+
+    def __post_init__(self) -> None:
+        _require_url(self.base_url, "deepgram.base_url", ("http", "https", "ws", "wss"))
+        _require(1 <= self.connections <= 10_000, "deepgram.connections", self.connections, "1..10000")
+        _require(20 <= self.chunk_size_ms <= 2_000, "deepgram.chunk_size_ms", self.chunk_size_ms, "20..2000")
+        _require(0.05 <= self.timeout_s <= 60, "deepgram.timeout_s", self.timeout_s, "0.05..60")
+        _require(0 <= self.retries <= 10, "deepgram.retries", self.retries, "0..10")
+        _require(0 <= self.backoff_s <= 8, "deepgram.backoff_s", self.backoff_s, "0..8")
+        _require(0.05 <= self.keepalive_s <= 9, "deepgram.keepalive_s", self.keepalive_s, "0.05..9")
+        _require(0 <= self.idle_s <= 3600, "deepgram.idle_s", self.idle_s, "0..3600")
+        for option in self.options:
+            _require("=" in option, "deepgram.options", option, "name=value")
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAISettings:
+    """The engine openai: any service that transcribes files as OpenAI's does."""
+
+    api_key: str = _setting("", "key; services of one's own may need none", env="OPENAI_API_KEY", secret=True)
+    base_url: str = _setting("https://api.openai.com/v1", "where the service is, with its /v1", env="OPENAI_BASE_URL")
+    model: str = _setting("whisper-1", "model that is asked for")
+    partials: bool = _setting(False, "ask for partials too: a request each, over the whole open segment")
+    connections: int = _setting(8, "requests at the same time")
+    timeout_s: float = _setting(10.0, "no answer for this long is a failure")
+    retries: int = _setting(2, "tries again after a failure that may pass, as the service asks or with backoff")
+
+    def __post_init__(self) -> None:
+        _require_url(self.base_url, "openai.base_url", ("http", "https"))
+        _require(1 <= self.connections <= 1_000, "openai.connections", self.connections, "1..1000")
+        _require(0.05 <= self.timeout_s <= 600, "openai.timeout_s", self.timeout_s, "0.05..600")
+        _require(0 <= self.retries <= 10, "openai.retries", self.retries, "0..10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,3 +361,5 @@ class Settings:
     asr: AsrSettings = field(default_factory=AsrSettings)
     recitation: RecitationSettings = field(default_factory=RecitationSettings)
     resume: ResumeSettings = field(default_factory=ResumeSettings)
+    deepgram: DeepgramSettings = field(default_factory=DeepgramSettings)
+    openai: OpenAISettings = field(default_factory=OpenAISettings)

@@ -19,7 +19,8 @@
     │   ├── JobDroppedError         an accepted job was let go: replaced, evicted, cancelled, or the pool closed
     │   ├── JobTimeoutError         an accepted job was not answered in time
     │   └── EngineFailedError       the engine raised while transcribing, or hangs
-    │       └── EngineDiedError     the engine is gone: it must be built anew
+    │       ├── EngineDiedError     the engine is gone: it must be built anew
+    │       └── EngineUnavailableError  a remote engine refused, hung up, or did not answer
     └── ProtocolError               the peer broke the protocol
 
 Each class has a stable `code`, used on the wire and in metrics. The native core raises the same classes.
@@ -37,6 +38,7 @@ __all__ = [
     "DecodeError",
     "EngineDiedError",
     "EngineFailedError",
+    "EngineUnavailableError",
     "FastringError",
     "JobDroppedError",
     "JobTimeoutError",
@@ -194,6 +196,26 @@ class EngineFailedError(TranscriberError):
 
 class EngineDiedError(EngineFailedError):
     """The engine is gone: its process ended, or what it keeps is broken. It must be built anew before the next call."""
+
+
+class EngineUnavailableError(EngineFailedError):
+    """A remote engine refused, hung up or did not answer; another engine may do better.
+
+    Attributes:
+        reason: one word: `refused` (the key, or the request), `busy`, `broken`, `timeout`, `closed`, `unreachable`.
+        retry_after_s: seconds after which it wants to be asked again; 0 if it did not say.
+        passing: whether the same request may succeed later, with nothing changed.
+    """
+
+    code = "engine_unavailable"
+
+    def __init__(
+        self, message: str, *, reason: str = "unreachable", retry_after_s: float = 0.0, passing: bool = True
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.retry_after_s = retry_after_s
+        self.passing = passing
 
 
 class ProtocolError(FastringError):

@@ -28,7 +28,7 @@ def serve(
     with told():
         flags = {"server.host": host, "server.port": port, "asr.engine": engine, "asr.model": model}
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
-        run_server(settings, create_transcriber(settings.asr), on_ready=_announce)
+        run_server(settings, create_transcriber(settings), on_ready=_announce)
 
 
 def _announce(url: str) -> None:

@@ -45,7 +45,7 @@ def transcribe(
         flags = {"asr.engine": engine, "asr.model": model, "asr.language": language}
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
         with err.status("loading the model ...") if err.is_terminal else contextlib.nullcontext():
-            transcriber = create_transcriber(settings.asr)
+            transcriber = create_transcriber(settings)
         pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s, hang_s=settings.asr.hang_s)
         try:
             reports = _transcribe_all(files, settings, pool, as_json=as_json)

@@ -1,0 +1,1 @@
+"""Deepgram: a live stream per utterance over pooled WebSockets, and one request per utterance."""
