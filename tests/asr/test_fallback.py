@@ -1,0 +1,351 @@
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import pytest
+import tone_language
+from deepgram_peer import Answer, DeepgramPeer, Fault, settings_for
+from scripted_world import World, check_order, make_world
+from tone_language import ToneTranscriber, say
+
+from fastring.asr.deepgram.batch import DeepgramBatchTranscriber
+from fastring.asr.deepgram.stream import DeepgramTranscriber
+from fastring.asr.fallback import FallbackTranscriber
+from fastring.asr.transcriber import Capabilities, Hypothesis, Job
+from fastring.errors import ConfigError, EngineFailedError, EngineUnavailableError, QueueFullError
+from fastring.events import Failure, Status, Word
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# --- with engines that do as they are told ---------------------------------------------------------------------------
+
+
+@dataclass
+class FakeEngine:
+    """Says its name, or fails in a given way."""
+
+    name: str
+    fails: Exception | None = None
+    partials: bool = True
+    progressive: bool = False
+    hop_ms: int = 0
+    sample_rate: int = 16_000
+    is_new: bool = True
+    jobs: list[Job] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            self.name,
+            "m",
+            self.sample_rate,
+            progressive=self.progressive,
+            concurrency=2,
+            partials=self.partials,
+            hop_ms=self.hop_ms,
+        )
+
+    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
+        self.jobs += jobs
+        if self.fails is not None:
+            raise self.fails
+        return [Hypothesis((Word(self.name, job.start, job.start + 1, 0.9),), is_new=self.is_new) for job in jobs]
+
+    def forget(self, stream_id: str) -> None:
+        self.forgotten.append(stream_id)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def job(kind: Literal["partial", "final"] = "final", utterance: int = 0, *, stream: str = "s", n: int = 16_000) -> Job:
+    return Job(0, stream, utterance, kind, 0, np.zeros(n, np.float32))
+
+
+def three(**options: object) -> tuple[FakeEngine, FakeEngine, FakeEngine, FallbackTranscriber, Clock]:
+    clock = Clock()
+    first = FakeEngine("cloud", progressive=True, hop_ms=250)
+    second, third = FakeEngine("batch", partials=False), FakeEngine("local")
+    chain = FallbackTranscriber([first, second, third], clock=clock, **options)  # type: ignore[arg-type]
+    return first, second, third, chain, clock
+
+
+def told(heard: Hypothesis) -> list[tuple[str, str, str]]:
+    return [(notice.state, notice.engine, notice.reason) for notice in heard.notices]
+
+
+GONE = EngineUnavailableError("gone", reason="closed")
+
+
+def test_the_first_that_works_answers_and_nothing_is_told() -> None:
+    first, second, _, chain, _ = three()
+    heard = chain.transcribe([job("partial"), job()])
+    assert [each.text for each in heard] == ["cloud", "cloud"]
+    assert [told(each) for each in heard] == [[], []]
+    assert second.jobs == []
+    assert chain.capabilities == replace(first.capabilities, max_batch=1)
+
+
+def test_the_next_takes_over_in_the_middle_with_all_of_the_audio() -> None:
+    first, second, _, chain, _ = three()
+    chain.transcribe([job("partial", n=8_000)])
+    first.fails = GONE
+    (heard,) = chain.transcribe([job("final", n=20_000)])
+    assert heard.text == "batch"
+    assert told(heard) == [("fallback", "batch", "closed")]
+    assert len(second.jobs[0].samples) == 20_000
+    assert first.forgotten == ["s"]
+    assert chain.switches == {("cloud", "batch", "closed"): 1}
+
+
+def test_an_utterance_stays_where_it_is_and_the_next_begins_with_the_first() -> None:
+    first, _, third, chain, _ = three()
+    first.fails = GONE
+    assert told(chain.transcribe([job("partial")])[0]) == [("fallback", "batch", "closed")]
+    first.fails = None
+    assert chain.transcribe([job("final")])[0].text == "batch"
+    (heard,) = chain.transcribe([job("partial", 1)])
+    assert heard.text == "cloud"
+    assert told(heard) == [("fallback", "cloud", "recovered")]
+    assert third.jobs == []
+
+
+def test_engines_that_want_no_partials_are_not_asked_for_them() -> None:
+    first, second, _, chain, _ = three()
+    first.fails = GONE
+    (heard,) = chain.transcribe([job("partial")])
+    assert (heard.words, heard.is_new) == ((), False)
+    assert told(heard) == [("fallback", "batch", "closed")]
+    assert second.jobs == []
+
+
+def test_one_after_the_other_down_to_the_last() -> None:
+    first, second, third, chain, _ = three()
+    first.fails, second.fails = GONE, EngineUnavailableError("429", reason="busy", retry_after_s=3.0)
+    (heard,) = chain.transcribe([job()])
+    assert heard.text == "local"
+    assert told(heard) == [("fallback", "local", "closed")]
+    third.fails = EngineFailedError("out of memory")
+    with pytest.raises(EngineFailedError, match="out of memory"):
+        chain.transcribe([job("final", 1)])
+
+
+def test_a_recovery_is_told_when_the_engine_has_answered() -> None:
+    first, second, _, chain, clock = three(breaker_failures=1, breaker_s=10.0)
+    first.fails = second.fails = GONE
+    assert told(chain.transcribe([job()])[0]) == [("fallback", "local", "closed")]
+    clock.now, second.fails = 7.9, None
+    assert told(chain.transcribe([job("partial", 1)])[0]) == []
+    clock.now = 10.5
+    first.fails = GONE
+    assert told(chain.transcribe([job("partial", 2)])[0]) == []  # batch was not asked, so it has not recovered
+    assert told(chain.transcribe([job("final", 2)])[0]) == [("fallback", "batch", "recovered")]
+
+
+def test_the_breaker_spares_the_wait_and_lets_one_utterance_try_again() -> None:
+    first, _, _, chain, clock = three(breaker_failures=2, breaker_s=10.0)
+    first.fails = GONE
+    for utterance in range(5):
+        chain.transcribe([job("final", utterance)])
+    assert len(first.jobs) == 2
+    clock.now = 11.0
+    chain.transcribe([job("final", 5)])
+    assert len(first.jobs) == 3
+    chain.transcribe([job("final", 6)])
+    assert len(first.jobs) == 3
+    clock.now, first.fails = 40.0, None
+    assert chain.transcribe([job("final", 7)])[0].text == "cloud"
+
+
+def test_while_one_tries_the_others_stay_where_they_are() -> None:
+    first, _, _, chain, clock = three(breaker_failures=1, breaker_s=10.0)
+    first.fails = GONE
+    chain.transcribe([job("final", 0, stream="a")])
+    clock.now, first.fails, first.is_new = 11.0, None, False
+    assert chain.transcribe([job("partial", 1, stream="a")])[0].text == "cloud"  # no words yet: proves nothing
+    assert chain.transcribe([job("final", 1, stream="b")])[0].text == "batch"
+    assert chain.transcribe([job("final", 1, stream="a")])[0].text == "cloud"
+    assert chain.transcribe([job("final", 2, stream="b")])[0].text == "cloud"
+
+
+def test_a_refused_key_opens_the_breaker_at_once() -> None:
+    first, _, _, chain, _ = three(breaker_failures=50)
+    first.fails = EngineUnavailableError("401", reason="refused", passing=False)
+    for utterance in range(3):
+        assert chain.transcribe([job("final", utterance)])[0].text == "batch"
+    assert len(first.jobs) == 1
+
+
+def test_a_full_engine_is_not_a_broken_one() -> None:
+    first, _, _, chain, _ = three(breaker_failures=1)
+    first.fails = QueueFullError("all in use")
+    assert told(chain.transcribe([job()])[0]) == [("fallback", "batch", "busy")]
+    first.fails = None
+    assert chain.transcribe([job("final", 1)])[0].text == "cloud"
+
+
+def test_an_engine_that_stands_in_is_not_asked_four_times_a_second() -> None:
+    clock = Clock()
+    first, second = FakeEngine("cloud", GONE, progressive=True, hop_ms=250), FakeEngine("local")
+    chain = FallbackTranscriber([first, second], clock=clock)
+    heard = [chain.transcribe([job("partial", n=n)])[0] for n in range(4_000, 40_000, 4_000)]
+    assert [each.is_new for each in heard] == [True, False, True, False, True, False, True, False, True]
+
+
+def test_streams_are_told_each_for_itself_and_forgotten_everywhere() -> None:
+    first, second, third, chain, _ = three()
+    first.fails = GONE
+    assert told(chain.transcribe([job(stream="a")])[0]) == told(chain.transcribe([job(stream="b")])[0])
+    chain.forget("a")
+    assert [engine.forgotten[-1] for engine in (first, second, third)] == ["a", "a", "a"]
+    assert told(chain.transcribe([job(stream="a")])[0]) == [("fallback", "batch", "closed")]
+
+
+def test_any_exception_is_a_failure() -> None:
+    first, _, _, chain, _ = three()
+    first.fails = ZeroDivisionError("oops")
+    assert told(chain.transcribe([job()])[0]) == [("fallback", "batch", "failed")]
+
+
+def test_all_are_closed_even_if_one_cannot_be() -> None:
+    first, second, third, chain, _ = three()
+    second.close = lambda: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    with pytest.raises(ZeroDivisionError):
+        chain.close()
+    assert first.closed
+    assert third.closed
+
+
+def test_what_hangs_is_rebuilt_with_free_slots() -> None:
+    first, _, _, chain, _ = three()
+    rebuilt: list[str] = []
+    first.rebuild = lambda: rebuilt.append("cloud")  # type: ignore[attr-defined]
+    chain.rebuild()
+    assert rebuilt == ["cloud"]
+    assert chain.transcribe([job()])[0].text == "cloud"
+
+
+@pytest.mark.parametrize("engines", [[], [FakeEngine("a"), FakeEngine("b", sample_rate=8_000)]])
+def test_what_cannot_stand_in_for_each_other_is_refused(engines: list[FakeEngine]) -> None:
+    with pytest.raises(ConfigError, match=r"asr\.fallback"):
+        FallbackTranscriber(engines)
+
+
+# --- with a service that fails at every message of a conversation ----------------------------------------------------
+
+CONVERSATION = say([0.4, "bana bapo bari", 0.6, "kina kipo kiri kise", 0.6])
+SAID = ["bana bapo bari", "kina kipo kiri kise"]
+THREADS = 8
+
+
+@dataclass
+class _Sound:
+    samples: np.ndarray
+    words: tuple[Word, ...] = ()
+
+
+def converse(fault: Fault | None, *, live: Answer = "serve", batch: Answer = "serve") -> tuple[World, DeepgramPeer]:
+    """A whole conversation: session, fallback, Deepgram live and batch over sockets, and a local engine."""
+    stalls = "stall" in (live, batch, fault.kind if fault else "", fault.then if fault else "")
+    with DeepgramPeer(tone_language.hear, fault=fault, live=live, batch=batch) as peer:
+        settings = settings_for(peer, timeout_s=1.0 if stalls else 10.0, retries=1)
+        chain = FallbackTranscriber(
+            [DeepgramTranscriber(settings), DeepgramBatchTranscriber(settings), ToneTranscriber("local")],
+            breaker_failures=2,
+            breaker_s=0.01,
+        )
+        world = make_world(
+            _Sound(CONVERSATION),  # type: ignore[arg-type]
+            engine=lambda asked: chain.transcribe([asked])[0],
+            capabilities=chain.capabilities,
+        )
+        world.send(CONVERSATION)
+        world.close()
+        peer.boundaries_of_speech = peer.boundaries
+        chain.close()
+    return world, peer
+
+
+def story(world: World) -> list[tuple[str, str]]:
+    return [(event.engine, event.reason) for event in world.events if isinstance(event, Status)]
+
+
+def check(world: World) -> None:
+    """Each word once, in order, without an error, and what was stable stayed."""
+    check_order(world.events)
+    assert [final.text for final in world.finals] == SAID
+    assert not [event for event in world.events if isinstance(event, Failure)]
+
+
+@pytest.fixture(scope="module")
+def boundaries() -> int:
+    """Messages of the conversation when nothing goes wrong."""
+    world, peer = converse(None)
+    check(world)
+    assert story(world) == []
+    assert len(world.partials) > 4
+    return peer.boundaries_of_speech
+
+
+STORIES = {
+    # What happens, how the service is afterwards, and what may be told then.
+    ("cut", "serve"): {()},
+    ("cut", 503): {(("deepgram-batch", "busy"),)},
+    ("close", 401): {(("deepgram-batch", "refused"),)},
+    ("stall", "stall"): {(("deepgram-batch", "timeout"),)},
+    ("stall", "serve"): {
+        (("deepgram-batch", "timeout"), ("deepgram", "recovered")),
+        (("deepgram-batch", "timeout"),),  # in the last utterance
+    },
+}
+
+
+@pytest.mark.parametrize(("kind", "then"), STORIES)
+def test_at_every_message_the_finals_are_those_of_an_uncut_run(
+    boundaries: int, kind: Literal["cut", "stall", "close"], then: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    with ThreadPoolExecutor(THREADS) as threads:
+        runs = list(threads.map(lambda at: converse(Fault(kind, at, then))[0], range(boundaries)))
+    for world in runs:
+        check(world)
+        assert tuple(story(world)) in STORIES[kind, then]
+    assert {tuple(story(world)) for world in runs} == STORIES[kind, then]
+
+
+@pytest.mark.parametrize(("batch", "why"), [(500, "broken"), ("stall", "timeout")])
+def test_with_all_of_the_cloud_gone_the_local_engine_hears_every_word(
+    boundaries: int, batch: Answer, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    with ThreadPoolExecutor(THREADS) as threads:
+        runs = list(
+            threads.map(lambda at: converse(Fault("cut", at, 503), batch=batch)[0], range(0, boundaries - 1, 4))
+        )
+    for world in runs:
+        check(world)
+        assert story(world) in ([("deepgram-batch", "busy"), ("local", why)], [("local", "busy")])
+
+
+@pytest.mark.parametrize("live", [401, 402, 429, 503, "stall"])
+def test_refused_from_the_start(live: Answer, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    world, peer = converse(None, live=live)
+    check(world)
+    assert [engine for engine, _ in story(world)] == ["deepgram-batch"]
+    assert len(peer.posts) == 2
