@@ -26,9 +26,7 @@ Config = Annotated[
 Set = Annotated[
     list[str] | None, typer.Option("--set", metavar="SECTION.NAME=VALUE", help="Any setting; see `fastring config`.")
 ]
-EngineName = Annotated[
-    str | None, typer.Option("--engine", help="Speech engine: faster-whisper, deepgram, ...")
-]
+EngineName = Annotated[str | None, typer.Option("--engine", help="Speech engine: faster-whisper, deepgram, ...")]
 Model = Annotated[
     str | None, typer.Option("--model", metavar="PATH_OR_NAME", help="Model folder or name; `digits` is built in.")
 ]
