@@ -100,6 +100,11 @@ class VoiceSettings:
     early_processing_threshold: float = _setting(0.8, "confidence of a partial, 0..1, from which it triggers early")
     early_trigger_interval_ms: int = _setting(500, "audio between two early triggers of one utterance at least")
     max_segment_s: float = _setting(12.0, "an open segment longer than this is cut at its committed words")
+    source_queue: int = _setting(48, "chunks of one source of /ws/live that may wait for the engine", env="QUEUE_MAX")
+    source_policy: Literal["drop_oldest", "reject"] = _setting(
+        "drop_oldest", "which chunk goes when that queue is full: drop_oldest or reject"
+    )
+    max_lag_s: float = _setting(5.0, "a source whose final is owed for longer than this is held back, then thinned out")
 
     def __post_init__(self) -> None:
         threshold, interval_ms = self.early_processing_threshold, self.early_trigger_interval_ms
@@ -127,6 +132,8 @@ class VoiceSettings:
             f"0 or more and under window_min ({self.window_min})",
         )
         _require(2 <= self.max_segment_s <= 28, "voice.max_segment_s", self.max_segment_s, "2..28 (Whisper hears 30 s)")
+        _require(1 <= self.source_queue <= 10_000, "voice.source_queue", self.source_queue, "1..10000")
+        _require(0.1 <= self.max_lag_s <= 600, "voice.max_lag_s", self.max_lag_s, "0.1..600")
         _require(
             self.max_segment_s + 5 <= self.ring_seconds,
             "voice.ring_seconds",
@@ -282,6 +289,7 @@ class ServerSettings:
     host: str = _setting("127.0.0.1", "address to bind")
     port: int = _setting(8000, "port to bind; 0 takes a free one")
     max_streams: int = _setting(256, "streams in this process")
+    max_sources: int = _setting(16, "sources on one connection of /ws/live; each counts as a stream")
     max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")
     max_upload_bytes: int = _setting(64 << 20, "largest upload")
     max_upload_s: float = _setting(14_400.0, "longest upload, in seconds of audio")
@@ -303,6 +311,7 @@ class ServerSettings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")
         _require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")
+        _require(1 <= self.max_sources <= 64, "server.max_sources", self.max_sources, "1..64")
         _require(
             1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26"
         )

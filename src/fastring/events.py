@@ -23,6 +23,7 @@ __all__ = [
     "Closed",
     "Command",
     "Control",
+    "DeclareSource",
     "EarlyTrigger",
     "EarlyTriggerRetracted",
     "EndReason",
@@ -40,6 +41,7 @@ __all__ = [
     "Reply",
     "Resume",
     "Resumed",
+    "SourceEvent",
     "SpeechEnded",
     "SpeechStarted",
     "Status",
@@ -53,18 +55,26 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Bytes of audio in the stream's declared encoding. `number` is the client's own message count, if it sends one."""
+    """Bytes of audio in the stream's declared encoding.
+
+    `number` is the client's own message count, if it sends one; `missing` says how many of those before it never came.
+    """
 
     data: bytes
     source: str = "system"
     number: int | None = None
+    missing: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Finalize:
-    """End the utterance now; its final follows. `channel`: where channels are heard apart, this one; None: all."""
+    """End the utterance now; its final follows.
+
+    `channel`, `source`: where channels or sources are heard apart, this one; None: all.
+    """
 
     channel: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +97,23 @@ class Resume:
 
 
 @dataclass(frozen=True, slots=True)
+class DeclareSource:
+    """Say what a source of several sends. Under overload the one of the lowest priority goes first; None: as before."""
+
+    source: str
+    priority: int = 0
+    sample_rate: int | None = None
+    channels: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
     """A question or order about a stream; answered by `Reply`."""
 
     command: Literal["get_stats", "reset_analysis", "list_streams", "pause", "resume"]
 
 
-Command = Audio | Finalize | Close | Ping | Resume | Control
+Command = Audio | Finalize | Close | Ping | Resume | Control | DeclareSource
 
 
 EndReason = Literal["silence", "longest", "forced"]
@@ -194,12 +214,12 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How the stream fares: backpressure, recovered, fallback, server_busy.
+    """How the stream fares: backpressure, recovered, fallback, server_busy, gap, source_dropped, source_restored.
 
     Of a fallback, `engine` says which engine hears the stream from now on, and `reason`, one word, why.
     """
 
-    state: Literal["backpressure", "recovered", "fallback", "server_busy"]
+    state: Literal["backpressure", "recovered", "fallback", "server_busy", "gap", "source_dropped", "source_restored"]
     source: str = "system"
     dropped_frames: int = 0
     queue_depth: int = 0
@@ -412,6 +432,14 @@ class RecitationFailed:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """What the session of one of several named sources says."""
+
+    source: str
+    event: SpeechStarted | Partial | EarlyTrigger | EarlyTriggerRetracted | Final | SpeechEnded | Failure | Ack
+
+
 Event = (
     VoiceReady
     | AnalysisReady
@@ -433,4 +461,5 @@ Event = (
     | RecitationFailed
     | Closed
     | ChannelEvent
+    | SourceEvent
 )

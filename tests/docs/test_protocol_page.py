@@ -31,6 +31,7 @@ EXAMPLES = [
     events.Recitation("sex", FEEDBACK, ("six",), LATENCY, error="it broke"),
     events.RecitationResult(events.Verification("sex", 0.5, FEEDBACK, ("six",)), 16_000),
     events.RecitationFailed("it broke"),
+    events.SourceEvent("mic", events.SpeechEnded(0, 0, 1)),
     events.Pong(),
     events.Closed("requested"),
 ]

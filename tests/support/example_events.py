@@ -32,6 +32,8 @@ def example(kind: type) -> Any:
     """An event of that class."""
     if kind is events.ChannelEvent:
         return events.ChannelEvent(0, 1, example(events.Final))
+    if kind is events.SourceEvent:
+        return events.SourceEvent("mic", example(events.Final))
     values = {f.name: _BY_NAME.get(f.name, _BY_TYPE.get(str(f.type))) for f in dataclasses.fields(kind)}
     if kind is events.Recitation:
         values["words"] = FEEDBACK

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from fastring.events import Command, Event
 
-__all__ = ["SAMPLE_BYTES", "NativeCodec"]
+__all__ = ["SAMPLE_BYTES", "NativeCodec", "source_of"]
 
 Framing = Literal["raw", "seq32"]
 
@@ -104,26 +104,31 @@ class NativeCodec:
         if "type" not in parsed and "command" in parsed:
             return self._control(parsed)
         name = field(parsed, "type", str)
-        read = _READERS.get(name)
+        read = self._READERS.get(name)
         if read is None:
             raise ProtocolError(f"unknown message type {shown(name)}", code="unknown_type")
         return read(self, parsed)
 
     def _audio(self, data: bytes, source: str, number: int | None) -> list[Command]:
-        if self._frame_bytes > 1:
+        frame_bytes = self._frame_bytes_of(source)
+        if frame_bytes > 1:
             if len(data) % self._sample_bytes % 2:
                 raise ProtocolError(
                     f"audio of {len(data)} bytes: an odd length holds no {self._sample_bytes}-byte samples",
                     code="odd_length",
                 )
-            if len(data) % self._frame_bytes:
+            if len(data) % frame_bytes:
                 raise ProtocolError(
-                    f"audio of {len(data)} bytes: no whole number of {self._frame_bytes}-byte frames",
+                    f"audio of {len(data)} bytes: no whole number of {frame_bytes}-byte frames",
                     code="partial_frame",
                 )
-        if number is not None:
-            self.counters.seq_gaps += self._series_of(source).missing_before(number)
-        return [Audio(data, source, number)] if data else []
+        missing = 0 if number is None else self._series_of(source).missing_before(number)
+        self.counters.seq_gaps += missing
+        return [Audio(data, source, number, missing)] if data else []
+
+    def _frame_bytes_of(self, _source: str) -> int:
+        """Bytes of one sample of all channels; 0 where messages may be cut anywhere."""
+        return self._frame_bytes
 
     def _series_of(self, source: str) -> SequenceCheck:
         """The number series of a source; after 64 names, which no honest client uses, the rest share one."""
@@ -132,11 +137,7 @@ class NativeCodec:
         return self._series.setdefault(source, SequenceCheck())
 
     def _audio_message(self, message: dict[str, Any]) -> list[Command]:
-        source = field(message, "source", str, default="system")
-        if not _SOURCE.match(source):
-            raise ProtocolError(
-                f"'source' must match [A-Za-z0-9._-]{{1,64}}, not {shown(source)}", code="invalid_field"
-            )
+        source = source_of(message)
         number = field(message, "seq", int) if message.get("seq") is not None else None
         if number is not None and not 0 <= number <= _MAX_INDEX:
             raise ProtocolError(f"'seq' must be 0..2^63-1, not {shown(number)}", code="invalid_field")
@@ -162,12 +163,23 @@ class NativeCodec:
             raise ProtocolError("'token', 'last_seq' or 'oldest_sample' is out of range", code="invalid_field")
         return [Resume(token, last_seq, oldest_sample)]
 
+    _READERS: ClassVar[dict[str, Callable[[Any, dict[str, Any]], list[Command]]]] = {
+        "audio": _audio_message,
+        "finalize": lambda _codec, _message: [Finalize()],
+        "close": lambda _codec, _message: [Close()],
+        "end": lambda _codec, _message: [Close()],
+        "ping": lambda _codec, _message: [Ping()],
+        "resume": _resume,
+    }
 
-_READERS: dict[str, Callable[[NativeCodec, dict[str, Any]], list[Command]]] = {
-    "audio": NativeCodec._audio_message,
-    "finalize": lambda _codec, _message: [Finalize()],
-    "close": lambda _codec, _message: [Close()],
-    "end": lambda _codec, _message: [Close()],
-    "ping": lambda _codec, _message: [Ping()],
-    "resume": NativeCodec._resume,
-}
+
+def source_of(message: dict[str, Any]) -> str:
+    """The source that a message names.
+
+    Raises:
+        ProtocolError: `invalid_field`.
+    """
+    source = field(message, "source", str, default="system")
+    if not _SOURCE.match(source):
+        raise ProtocolError(f"'source' must match [A-Za-z0-9._-]{{1,64}}, not {shown(source)}", code="invalid_field")
+    return source

@@ -19,8 +19,11 @@ Fields = dict[str, Any]
 
 def fields_of(event: Event, sample_rate: int) -> tuple[str, Fields]:
     """The `type` of an event's message and its fields, `stream_id` aside. Seconds are sample / sample_rate."""
-    name, fields = _WRITERS[type(event)]
-    return name or event.name, fields(event, sample_rate)  # type: ignore[union-attr]
+    if isinstance(event, events.SourceEvent):
+        name, fields = fields_of(event.event, sample_rate)
+        return name, {"source": event.source, **fields}
+    name, write = _WRITERS[type(event)]
+    return name or event.name, write(event, sample_rate)  # type: ignore[union-attr]
 
 
 def _number(value: float | None, digits: int = 6) -> float | None:
@@ -205,7 +208,7 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
     events.Closed: ("closed", lambda event, _rate: {"reason": event.reason, "stats": dict(event.stats)}),
 }
 
-ENCODED = frozenset(_WRITERS)
+ENCODED = frozenset({*_WRITERS, events.SourceEvent})
 """Every event class this protocol tells."""
 
 DECLINED = frozenset({events.ChannelEvent})

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fastring.events import Ack, Analysis, ChannelEvent, Heard, Partial
+from fastring.events import Ack, Analysis, ChannelEvent, Heard, Partial, SourceEvent
 
 if TYPE_CHECKING:
     from fastring.events import Event
@@ -30,9 +30,9 @@ _REPLACEABLE = (Partial, Analysis, Ack, Heard, PongFrame)
 class Outbox:
     """A queue between the loop's callbacks and one writer task.
 
-    A waiting `Partial`, `Analysis`, `Ack`, `Heard` or pong gives way to a newer one of its channel (an `Analysis` hands
-    on its onsets). All else is kept in order; `overflowed` says that more than `limit` such events wait, which only a
-    stuck reader brings about.
+    A waiting `Partial`, `Analysis`, `Ack`, `Heard` or pong gives way to a newer one of its channel or source (an
+    `Analysis` hands on its onsets). All else is kept in order; `overflowed` says that more than `limit` such events
+    wait, which only a stuck reader brings about.
     """
 
     def __init__(self, limit: int) -> None:
@@ -82,7 +82,7 @@ class Outbox:
         """Let go whoever waits for room: there will be no writer any more."""
         _wake(self._room)
 
-    def _replacing(self, event: Event | PongFrame, kind: tuple[type, int]) -> Event | PongFrame:
+    def _replacing(self, event: Event | PongFrame, kind: tuple[type, int | str]) -> Event | PongFrame:
         for index, older in enumerate(self._waiting):
             if _replaceable(older) == kind:
                 del self._waiting[index]
@@ -96,10 +96,15 @@ def merged(older: Analysis, newer: Analysis) -> Analysis:
     return replace(newer, onsets=onsets, peak=max(older.peak, newer.peak))
 
 
-def _replaceable(event: Event | PongFrame) -> tuple[type, int] | None:
-    """Class and channel of an event that a newer one of the same may replace; None: it must be told."""
-    told, channel = (event.event, event.channel) if isinstance(event, ChannelEvent) else (event, 0)
-    return (type(told), channel) if isinstance(told, _REPLACEABLE) else None
+def _replaceable(event: Event | PongFrame) -> tuple[type, int | str] | None:
+    """Class and channel or source of an event that a newer one of the same may replace; None: it must be told."""
+    told: object = event
+    whose: int | str = 0
+    if isinstance(event, ChannelEvent):
+        told, whose = event.event, event.channel
+    elif isinstance(event, SourceEvent):
+        told, whose = event.event, event.source
+    return (type(told), whose) if isinstance(told, _REPLACEABLE) else None
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONNECTIONS_PER_STREAM", "Kind", "Registry", "Stream"]
 
-Kind = Literal["audio", "voice"]
+Kind = Literal["audio", "voice", "source"]
 
 CONNECTIONS_PER_STREAM = 4
 """Connections in all are bounded by this many times `server.max_streams`."""
@@ -93,11 +93,19 @@ class Registry:
         key = (stream.kind, stream.stream_id)
         if key in self._streams:
             raise StreamExistsError(f"stream {stream.stream_id!r} is there already")
+        self.check_room()
+        self._streams[key] = stream
+
+    def check_room(self) -> None:
+        """Refuse a stream that there is no room for.
+
+        Raises:
+            Problem: 503, `server.max_streams` is reached or the server goes down.
+        """
         self.admit()
         if len(self._streams) >= self._max_streams:
             self.refused += 1
             raise busy("too_many_streams", f"{self._max_streams} streams at most (server.max_streams)", retry_after_s=5)
-        self._streams[key] = stream
 
     def enter(self, stream: Stream) -> None:
         """Take a stream in once its connection is open; one that is in stays in.
@@ -115,8 +123,8 @@ class Registry:
             raise ProtocolError(problem.message, code=problem.code, close_code=1013) from None
 
     def find(self, stream_id: str, *kinds: Kind) -> Stream | None:
-        """The stream of that id, of the first kind that has one (audio, then voice, unless told otherwise)."""
-        for kind in kinds or ("audio", "voice"):
+        """The stream of that id, of the first kind that has one (audio, voice, then source, unless told)."""
+        for kind in kinds or ("audio", "voice", "source"):
             if (stream := self._streams.get((kind, stream_id))) is not None:
                 return stream
         return None

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from fastring.asr.transcriber import Outcome
-from fastring.errors import EngineFailedError, JobDroppedError, TranscriberError
+from fastring.errors import EngineFailedError, JobDroppedError, QueueFullError, TranscriberError
 from fastring.events import Failure
 from fastring.server.voice_meter import VoiceMeter
 
@@ -69,6 +69,7 @@ class VoiceRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._alarm_s = 0.0
         self._stopped = False
+        self._owed: dict[int, float] = {}  # jobs of finals that are not answered, oldest first, and since when
 
     @property
     def congested(self) -> bool:
@@ -79,6 +80,10 @@ class VoiceRunner:
     def closed(self) -> bool:
         """Everything has been answered after `close`."""
         return self._session.closed
+
+    def lag_s(self, now: float) -> float:
+        """How long the oldest final has been owed, in seconds; 0 if none is."""
+        return now - next(iter(self._owed.values())) if self._owed else 0.0
 
     def stats(self) -> VoiceStats:
         """Counters of the session."""
@@ -133,11 +138,13 @@ class VoiceRunner:
 
     def _submit(self, job: Job, now: float) -> None:
         """Offer a job to the pool. What it has no room for, the session skips or tries again."""
+        if job.kind == "final":
+            self._owed.setdefault(job.job_id, now)
         try:
             self._pool.submit(job, self._done)
         except TranscriberError as error:
             self._metrics.jobs_refused.labels(job.kind).inc()
-            self._session.receive_outcome(Outcome(job, None, error), now)
+            self._settle(Outcome(job, None, error), now)
 
     def _done(self, outcome: Outcome) -> None:
         """Called by an engine thread."""
@@ -149,10 +156,15 @@ class VoiceRunner:
             return
         now = time.monotonic()
         self._meter.note_outcome(outcome)
-        self._session.receive_outcome(outcome, now)
+        self._settle(outcome, now)
         self._advance(now)
         if self.listener is not None and not self.congested:
             self.listener.relieve()
+
+    def _settle(self, outcome: Outcome, now: float) -> None:
+        if not isinstance(outcome.error, QueueFullError):  # which will be tried again
+            self._owed.pop(outcome.job.job_id, None)
+        self._session.receive_outcome(outcome, now)
 
     def _arm(self) -> None:
         """Set the alarm. It is moved forward only: while audio comes the deadline recedes with every message."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastring.server.endpoints import native_http as http
+from fastring.server.endpoints.native_live import open_live
 from fastring.server.endpoints.native_recite import open_recitation, verify_upload
 from fastring.server.endpoints.native_sockets import open_audio, open_control, open_voice
 from fastring.server.family import Family, Page, SocketRoute
@@ -17,6 +18,7 @@ NATIVE: Final = Family(
         SocketRoute("audio", "/api/v1/stream/audio/{stream_id}", open_audio),
         SocketRoute("control", "/api/v1/stream/control/{stream_id}", open_control),
         SocketRoute("voice", "/api/v1/stream/voice/{stream_id}", open_voice),
+        SocketRoute("live", "/ws/live", open_live),
         SocketRoute("recite", "/ws/recite", open_recitation),
     ),
     pages=(
