@@ -69,6 +69,10 @@ native-test: dev ## C++ tests: plain, address+undefined sanitizers, thread sanit
 	@$(call PRESET_RUN,asan,)
 	@$(call PRESET_RUN,tsan,setarch $$(uname -m) -R)
 
+model-check: dev ## every execution of each pair of ring operations on a model of C++ memory
+	@cmake --preset release >/dev/null && cmake --build --preset release --target test_ring_exhaustive >/dev/null
+	@build/release/test_ring_exhaustive
+
 tsan-python-test: dev ## the extension under thread sanitizer in CPython, writer and readers without the GIL
 	@scripts/tsan_python_test.sh python
 
@@ -117,4 +121,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
+.PHONY: model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
