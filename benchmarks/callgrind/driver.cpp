@@ -80,6 +80,19 @@ double analysis(int repeats) {
   return std::fabs(analyzer.pitch().f0_hz - 440.0f) < 5.0f ? 1.0 : -1.0;
 }
 
+// The chunk of a voice client: 20 ms at 16 kHz.
+double voice_analysis(int repeats) {
+  constexpr int kVoiceChunk = 320;
+  const auto audio = tone_with_clicks(64 * kVoiceChunk);
+  fastring::Analyzer analyzer(16000.0, 1, fastring::AnalyzerSettings{});
+  fastring::AnalyzerRecorder recorder;
+  for (int i = 0; i < repeats; ++i) {
+    recorder.clear();
+    analyzer.push(audio.data() + (i % 64) * kVoiceChunk, kVoiceChunk, recorder);
+  }
+  return std::fabs(analyzer.pitch().f0_hz - 159.7f) < 2.0f ? 1.0 : -1.0;
+}
+
 struct Operation {
   const char* name;
   double (*run)(int repeats);
@@ -89,6 +102,7 @@ constexpr Operation kOperations[] = {
     {"int16 to float32 1024", pcm16_to_float32},
     {"rfft 2048", rfft},
     {"full analysis 1024 @ 44.1 kHz", analysis},
+    {"full analysis 320 @ 16 kHz", voice_analysis},
 };
 
 void describe() {

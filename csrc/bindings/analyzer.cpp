@@ -201,7 +201,10 @@ py::list push_many(const py::list& analyzers, const py::list& chunks) {
   std::vector<ChunkLevel> levels(count);
   {
     const py::gil_scoped_release release;
-    for (std::size_t i = 0; i < count; ++i) levels[i] = push(*streams[i], *audio[i], sinks[i]);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (i + 1 < count) streams[i + 1]->prefetch();
+      levels[i] = push(*streams[i], *audio[i], sinks[i]);
+    }
   }
   for (std::size_t i = 0; i < count; ++i) {
     PyObject* features = make_features(*streams[i], levels[i], sinks[i].onsets);

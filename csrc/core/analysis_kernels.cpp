@@ -7,6 +7,8 @@
 namespace fastring::FASTRING_ISA {
 
 void rfft(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
+void rfft_power(const FftTables& plan, const float* in, const float* window, float* power, float* work);
+void cosine_transform(const FftTables& plan, const FftTables& twice, const float* in, float* out, float* work);
 
 namespace {
 
@@ -71,6 +73,30 @@ void level(const float* in, float* out, int n, LevelSums* sums) {
   }
 }
 
+void clean_level(const float* in, int n, LevelSums* sums) {
+  F32x8 squares = splat(0.0f);
+  F32x8 peak = splat(0.0f);
+  I32x8 crossings{};
+  int i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const F32x8 x = load(in + i);
+    squares += x * x;
+    peak = max(peak, bits_to_float(float_to_bits(x) & 0x7fffffff));
+    crossings -= (float_to_bits(x) ^ float_to_bits(load(in + i - 1))) >> 31;
+  }
+  sums->sum_of_squares = sum(squares);
+  for (int lane = 0; lane < 8; ++lane) {
+    sums->peak = peak[lane] > sums->peak ? peak[lane] : sums->peak;
+    sums->crossings += crossings[lane];
+  }
+  for (; i < n; ++i) {
+    const float magnitude = __builtin_fabsf(in[i]);
+    sums->sum_of_squares += in[i] * in[i];
+    sums->peak = magnitude > sums->peak ? magnitude : sums->peak;
+    sums->crossings += (in[i] < 0.0f) != (in[i - 1] < 0.0f) ? 1 : 0;
+  }
+}
+
 void int16_to_float32(const std::int16_t* in, float* out, int n) {
   for (int i = 0; i < n; ++i) out[i] = static_cast<float>(in[i]) * (1.0f / 32768.0f);
 }
@@ -97,14 +123,6 @@ void halfband(const float* in, float* out, int n) {
   }
 }
 
-void power(const float* re, const float* im, float* out, int n) {
-  for (int i = 0; i < n; i += 8) {
-    const F32x8 a = load(re + i);
-    const F32x8 b = load(im + i);
-    store(out + i, a * a + b * b);
-  }
-}
-
 // The eight sums of eight vectors, in one vector.
 FASTRING_INLINE F32x8 sums_of(const F32x8* v) {
   F32x8 pairs[4];
@@ -126,6 +144,10 @@ void bands(const BandTable& table, const float* spectrum, float* out) {
   for (int group = 0; group < table.groups; ++group) {
     const std::int32_t* start = table.start + 8 * group;
     const int width = 8 * table.vectors[group];
+    if (width == 0) {
+      store(out + 8 * group, load(spectrum + start[0]));
+      continue;
+    }
     const float* weights = table.weights + table.offset[group];
     F32x8 totals[8];
     for (int band = 0; band < 8; ++band) {
@@ -139,12 +161,8 @@ void bands(const BandTable& table, const float* spectrum, float* out) {
   }
 }
 
-void magnitude(const float* re, const float* im, float* out, int n) {
-  for (int i = 0; i < n; i += 8) {
-    const F32x8 a = load(re + i);
-    const F32x8 b = load(im + i);
-    store(out + i, square_root(a * a + b * b));
-  }
+void square_roots(float* values, int n) {
+  for (int i = 0; i < n; i += 8) store(values + i, square_root(load(values + i)));
 }
 
 float compress(float* values, int n, float gain) {
@@ -224,20 +242,26 @@ float center(const float* in, float* out, int n) {
   return energy;
 }
 
-void compressed_power(const float* re, const float* im, const float* weight, float* out, int n) {
+void compressed_power(const float* power, const float* weight, float* out, int n) {
   for (int i = 0; i < n; i += 8) {
-    const F32x8 a = load(re + i);
-    const F32x8 b = load(im + i);
-    const F32x8 root = square_root(a * a + b * b);
+    const F32x8 root = square_root(load(power + i));
     store(out + i, root * square_root(root) * load(weight + i));
   }
 }
 
-void mirror(const float* half, float* full, int n) {
-  for (int i = 0; i < n / 2; i += 8) {
-    store(full + i, load(half + i));
-    store(full + n / 2 + i, reverse(load(half + n / 2 - i - 7)));
+int maxima(const float* r, int first, int last, float lowest, std::int16_t* at) {
+  int count = 0;
+  for (int i = first; i <= last; i += 8) {
+    const F32x8 x = load(r + i);
+    const I32x8 found = (x > splat(lowest)) & (x >= load(r + i - 1)) & (x > load(r + i + 1));
+    std::uint64_t any[4];
+    __builtin_memcpy(any, &found, sizeof any);
+    if ((any[0] | any[1] | any[2] | any[3]) == 0) continue;
+    for (int lane = 0; lane < 8 && i + lane <= last; ++lane) {
+      if (found[lane] != 0) at[count++] = static_cast<std::int16_t>(i + lane);
+    }
   }
+  return count;
 }
 
 void multiply(const float* a, const float* b, float* out, int n) {
@@ -247,8 +271,8 @@ void multiply(const float* a, const float* b, float* out, int n) {
 }  // namespace
 
 extern const AnalysisKernels kAnalysisKernels;
-const AnalysisKernels kAnalysisKernels = {rfft,       level,     int16_to_float32, halfband,  power,
-                                          bands,      magnitude, compress,         superflux, spectrum_sums,
-                                          similarity, center,    compressed_power, mirror,    multiply};
+const AnalysisKernels kAnalysisKernels = {
+    rfft,     rfft_power, cosine_transform, level,      clean_level, int16_to_float32, halfband, bands, square_roots,
+    compress, superflux,  spectrum_sums,    similarity, center,      compressed_power, multiply, maxima};
 
 }  // namespace fastring::FASTRING_ISA

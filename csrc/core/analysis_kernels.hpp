@@ -20,7 +20,8 @@ struct LevelSums {
 };
 
 // Triangular filters over a magnitude spectrum, eight at a time. Band b reads spectrum[start[b]...] and has
-// 8 * vectors[b / 8] weights, zero-padded, at weights + offset[b / 8] + (b % 8) * 8 * vectors[b / 8].
+// 8 * vectors[b / 8] weights, zero-padded, at weights + offset[b / 8] + (b % 8) * 8 * vectors[b / 8]. Groups of 0
+// vectors are eight bins in a row, as they are.
 struct BandTable {
   int groups;  // of eight bands
   const std::int32_t* start;
@@ -41,15 +42,18 @@ struct SpectrumSums {
 // where element i of the output needs element i of the input alone, they may be the same.
 struct AnalysisKernels {
   void (*rfft)(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
+  void (*rfft_power)(const FftTables& plan, const float* in, const float* window, float* power, float* work);
+  void (*cosine_transform)(const FftTables& plan, const FftTables& twice, const float* in, float* out, float* work);
   // out[i] = in[i] with NaN and infinity made 0 and the rest clipped to kMaxAmplitude; out[-1] is the sample before.
   // Any n. out may be in.
   void (*level)(const float* in, float* out, int n, LevelSums* sums);
+  // The same of samples that have been through it already: in[-1] is the sample before. The rest of sums stays 0.
+  void (*clean_level)(const float* in, int n, LevelSums* sums);
   void (*int16_to_float32)(const std::int16_t* in, float* out, int n);  // in / 32768; any n
   // out[i] = halfband FIR of in around in[2 i]; reads in[2 i - 15 .. 2 i + 15 (+ 16 of slack)]. n counts outputs.
   void (*halfband)(const float* in, float* out, int n);
-  void (*power)(const float* re, const float* im, float* power, int n);
   void (*bands)(const BandTable& table, const float* spectrum, float* bands);
-  void (*magnitude)(const float* re, const float* im, float* magnitude, int n);
+  void (*square_roots)(float* values, int n);  // in place
   // bands[i] = log2(1 + gain bands[i]), in place; returns the sum of squares from before.
   float (*compress)(float* bands, int n, float gain);
   // sum of max(0, now[i] - max(before[i - 1], before[i], before[i + 1])); before has a readable value on both sides.
@@ -61,11 +65,12 @@ struct AnalysisKernels {
   float (*similarity)(const float* x, const float* squares, const float* taper, int lag, int n);
   // out = in minus its mean; returns the sum of squares of out. Any n.
   float (*center)(const float* in, float* out, int n);
-  // out = weight times the power spectrum to the 3/4.
-  void (*compressed_power)(const float* re, const float* im, const float* weight, float* out, int n);
-  // full[k] = full[n - k] = half[k] for k in 0..n / 2; n is a power of two.
-  void (*mirror)(const float* half, float* full, int n);
-  void (*multiply)(const float* a, const float* b, float* out, int n);
+  // out = weight times power to the 3/4; out may be power.
+  void (*compressed_power)(const float* power, const float* weight, float* out, int n);
+  void (*multiply)(const float* a, const float* b, float* out, int n);  // out may be a or b
+  // Writes the i in first..last with r[i - 1] <= r[i] > r[i + 1] and r[i] > lowest to `at`, and returns how many there
+  // are. Reads r up to last + 8.
+  int (*maxima)(const float* r, int first, int last, float lowest, std::int16_t* at);
 };
 
 // The table for active_isa().

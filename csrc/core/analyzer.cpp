@@ -67,20 +67,19 @@ Analyzer::Analyzer(double sample_rate, int channels, const AnalyzerSettings& s)
   tempo_.emplace(1000.0 / hop_ms, s);
 
   const int pitch_keep = pitch_->history_samples();
-  const int analysis_keep = std::max(novelty_->window_samples(), halve_for_pitch_ ? hop_ + kStageHistory : pitch_keep);
+  const int for_halving = hop_ + kStageHistory;
+  const int analysis_keep = std::max(novelty_->window_samples(), halve_for_pitch_ ? for_halving : pitch_keep);
   const int step = spectrum_every_ * block_;
-  int keep = std::max({spectrum_->fft_size(), block_ + kStageHistory, step + 8});
+  int keep = std::max({spectrum_->window_samples(), block_ + kStageHistory, step + 1});
   if (stages_ == 0) keep = std::max(keep, analysis_keep);
-  // Room for one hop only: the kept samples move at every hop, which costs a hundredth of its analysis, and a stream
-  // holds a third less.
-  mono_ = SlidingBuffer(keep, block_, 48);
-  if (stages_ > 0) analysis_ = SlidingBuffer(analysis_keep, hop_, 48);
-  if (halve_for_pitch_) pitch_signal_ = SlidingBuffer(pitch_keep, hop_ / 2, 8);
+  mono_ = SlidingBuffer(keep);
+  if (stages_ > 0) analysis_ = SlidingBuffer(analysis_keep);
+  if (halve_for_pitch_) pitch_signal_ = SlidingBuffer(pitch_keep);
   if (stages_ > 1) stage_history_.resize(static_cast<std::size_t>(stages_ - 1));
 
   const auto block = static_cast<std::size_t>(block_);
   scratch_floats_ = std::max({spectrum_->scratch_floats(), novelty_->scratch_floats(), pitch_->scratch_floats(),
-                              tempo_->scratch_floats(), 2 * block + 512, static_cast<std::size_t>(step) + 64});
+                              tempo_->scratch_floats(), 3 * block + 512, static_cast<std::size_t>(step) + 64});
   channel_states_.resize(static_cast<std::size_t>(channels));
   channel_levels_.resize(static_cast<std::size_t>(channels));
 }
@@ -116,6 +115,16 @@ std::size_t Analyzer::state_bytes() const noexcept {
          channel_levels_.capacity() * sizeof(ChannelLevel);
 }
 
+void Analyzer::prefetch() const noexcept {
+  fastring::prefetch(this, sizeof(*this));
+  mono_.prefetch();
+  analysis_.prefetch();
+  pitch_signal_.prefetch();
+  spectrum_->prefetch();
+  novelty_->prefetch();
+  pitch_->prefetch();
+}
+
 ChunkLevel Analyzer::push(const float* samples, std::size_t frames, AnalyzerSink& sink) {
   return push_any(samples, frames, sink);
 }
@@ -132,8 +141,8 @@ ChunkLevel Analyzer::push_any(const Sample* samples, std::size_t frames, Analyze
   chunk_non_finite_ = 0;
   for (ChannelState& state : channel_states_) state = {0.0, 0.0, 0.0f, 0, state.last};
   for (std::size_t done = 0; done < frames;) {
-    const auto piece = static_cast<int>(std::min<std::size_t>(frames - done, static_cast<std::size_t>(block_ - fill_)));
-    float* out = fill_ == 0 ? mono_.reserve(block_) : mono_.reserve(0);
+    auto piece = static_cast<int>(std::min<std::size_t>(frames - done, static_cast<std::size_t>(block_ - fill_)));
+    float* out = mono_.reserve(piece);
     ingest(samples + done * static_cast<std::size_t>(channels_), piece, out, scratch);
     mono_.commit(piece);
     done += static_cast<std::size_t>(piece);
@@ -228,41 +237,44 @@ ChunkLevel Analyzer::summarize(std::size_t frames) noexcept {
   return level;
 }
 
-const float* Analyzer::decimate(float* scratch) noexcept {
-  if (stages_ == 0) return mono_.end();
+void Analyzer::decimate(float* scratch) noexcept {
+  if (stages_ == 0) return;
   const AnalysisKernels& kernels = analysis_kernels();
   // The block ends at the newest sample; a stage's last output needs the 16 before it and the 15 after it.
-  const float* in = mono_.end() - block_;
+  mono_.copy(block_ + kStageHistory, 0, scratch);
+  const float* in = scratch + kStageHistory;
   int n = block_ / 2;
-  float* spare = scratch;
+  float* spare = scratch + block_ + 2 * kStageHistory;
   for (int stage = 0; stage < stages_; ++stage, n /= 2) {
-    const bool last = stage + 1 == stages_;
-    float* out = last ? analysis_.reserve(hop_) : spare + kStageHistory;
+    float* out = spare + kStageHistory;
     kernels.halfband(in - kStageDelay, out, n);
-    if (last) break;
+    if (stage + 1 == stages_) {
+      analysis_.append(out, hop_);
+      break;
+    }
     auto& history = stage_history_[static_cast<std::size_t>(stage)];
     std::copy(history.begin(), history.end(), out - kStageHistory);
     std::copy(out + n - kStageHistory, out + n, history.begin());
     in = out;
     spare = out + n + 48;
   }
-  analysis_.commit(hop_);
-  return analysis_.end();
 }
 
-const float* Analyzer::decimate_for_pitch(const float* end) noexcept {
-  if (!halve_for_pitch_) return end;
-  analysis_kernels().halfband(end - hop_ - kStageDelay, pitch_signal_.reserve(hop_ / 2), hop_ / 2);
-  pitch_signal_.commit(hop_ / 2);
-  return pitch_signal_.end();
+void Analyzer::decimate_for_pitch(float* scratch) noexcept {
+  if (!halve_for_pitch_) return;
+  analysis().copy(hop_ + kStageHistory, 0, scratch);
+  float* out = scratch + hop_ + 2 * kStageHistory;
+  analysis_kernels().halfband(scratch + kStageHistory - kStageDelay, out, hop_ / 2);
+  pitch_signal_.append(out, hop_ / 2);
 }
 
-void Analyzer::process_onset(const float* end, AnalyzerSink& sink, float* scratch) noexcept {
-  const float novelty = novelty_->process(end, scratch);
+void Analyzer::process_onset(AnalyzerSink& sink, float* scratch) noexcept {
+  const float novelty = novelty_->process(analysis(), scratch);
   sink.on_novelty(pushed_, novelty);
   const float strength = picker_->push(novelty);
   if (start_.open()) {
-    const bool strike = start_.push(power(end - hop_, hop_), novelty);
+    analysis().copy(hop_, 0, scratch);
+    const bool strike = start_.push(power(scratch, hop_), novelty);
     if (strike) sink.on_onset({static_cast<SampleIndex>(start_.hop()) * block_, pushed_, start_.strength()});
     picker_->correct(strike);
   } else if (strength > 0.0f) {
@@ -280,31 +292,33 @@ void Analyzer::process_onset(const float* end, AnalyzerSink& sink, float* scratc
   }
 }
 
+void Analyzer::process_spectrum(AnalyzerSink& sink, float* scratch) noexcept {
+  last_spectrum_ = spectrum_->process(mono_, scratch);
+  last_spectrum_.end_index = pushed_;
+  const int n = spectrum_every_ * block_;
+  mono_.copy(n + 1, 0, scratch + 7);
+  LevelSums sums;
+  analysis_kernels().clean_level(scratch + 8, n, &sums);
+  last_spectrum_.rms = std::sqrt(sums.sum_of_squares / static_cast<float>(n));
+  last_spectrum_.peak = sums.peak;
+  last_spectrum_.zero_crossing_rate = static_cast<float>(sums.crossings) / static_cast<float>(n);
+  sink.on_spectrum(last_spectrum_);
+}
+
 void Analyzer::process_block(AnalyzerSink& sink, float* scratch) noexcept {
   ++blocks_;
-  const float* end = decimate(scratch);
-  process_onset(end, sink, scratch);
-  const float* pitch_end = decimate_for_pitch(end);
+  decimate(scratch);
+  process_onset(sink, scratch);
+  decimate_for_pitch(scratch);
   if (blocks_ % pitch_every_ == 0 && pushed_ >= pitch_start_) {
     PitchFrame frame;
-    if (pitch_->process(pitch_end, scratch, frame)) {
+    if (pitch_->process(pitch_signal(), scratch, frame)) {
       frame.centre_index = std::max<SampleIndex>(0, pushed_ - pitch_latency_);
       last_pitch_ = frame;
       sink.on_pitch(frame);
     }
   }
-  if (blocks_ % spectrum_every_ == 0) {
-    last_spectrum_ = spectrum_->process(mono_.end() - spectrum_->fft_size(), scratch);
-    last_spectrum_.end_index = pushed_;
-    const int n = spectrum_every_ * block_;
-    LevelSums sums;
-    scratch[7] = mono_.end()[-n - 1];
-    analysis_kernels().level(mono_.end() - n, scratch + 8, n, &sums);
-    last_spectrum_.rms = std::sqrt(sums.sum_of_squares / static_cast<float>(n));
-    last_spectrum_.peak = sums.peak;
-    last_spectrum_.zero_crossing_rate = static_cast<float>(sums.crossings) / static_cast<float>(n);
-    sink.on_spectrum(last_spectrum_);
-  }
+  if (blocks_ % spectrum_every_ == 0) process_spectrum(sink, scratch);
 }
 
 }  // namespace fastring

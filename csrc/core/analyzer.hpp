@@ -77,6 +77,8 @@ class Analyzer {
   [[nodiscard]] SampleIndex samples_pushed() const noexcept { return pushed_; }
   // Memory of this stream alone: the object and what it holds, without the tables and scratch that streams share.
   [[nodiscard]] std::size_t state_bytes() const noexcept;
+  // Asks for what the next push() will read, so that it comes while another stream is at work. Any thread.
+  void prefetch() const noexcept;
   [[nodiscard]] std::int64_t non_finite_samples() const noexcept { return non_finite_; }
 
  private:
@@ -97,9 +99,15 @@ class Analyzer {
   void measure(ChannelState& state, const float* in, float* out, int frames) noexcept;
   ChunkLevel summarize(std::size_t frames) noexcept;
   void process_block(AnalyzerSink& sink, float* scratch) noexcept;
-  const float* decimate(float* scratch) noexcept;
-  const float* decimate_for_pitch(const float* end) noexcept;
-  void process_onset(const float* end, AnalyzerSink& sink, float* scratch) noexcept;
+  void decimate(float* scratch) noexcept;
+  void decimate_for_pitch(float* scratch) noexcept;
+  void process_onset(AnalyzerSink& sink, float* scratch) noexcept;
+  void process_spectrum(AnalyzerSink& sink, float* scratch) noexcept;
+  // The signals at the rates of onsets and of pitch.
+  [[nodiscard]] const SlidingBuffer& analysis() const noexcept { return stages_ > 0 ? analysis_ : mono_; }
+  [[nodiscard]] const SlidingBuffer& pitch_signal() const noexcept {
+    return halve_for_pitch_ ? pitch_signal_ : analysis();
+  }
 
   double sample_rate_;
   int channels_;

@@ -22,6 +22,19 @@ FASTRING_INLINE Complex8 operator*(Complex8 a, Complex8 b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
 }
 
+// Eight real parts, then their eight imaginary ones, and so on: one pointer per stream of values. i is a multiple of 8.
+struct Blocks {
+  float* at;
+};
+
+FASTRING_INLINE Complex8 load(Blocks x, int i) {
+  return {FASTRING_ISA::load(x.at + 2 * i), FASTRING_ISA::load(x.at + 2 * i + 8)};
+}
+FASTRING_INLINE void store(Blocks x, int i, Complex8 v) {
+  FASTRING_ISA::store(x.at + 2 * i, v.re);
+  FASTRING_ISA::store(x.at + 2 * i + 8, v.im);
+}
+
 struct Planar {
   float* re;
   float* im;
@@ -47,6 +60,9 @@ FASTRING_INLINE Four butterfly(Complex8 a, Complex8 b, Complex8 c, Complex8 d) {
   return {apc + bpd, {amc.re + bmd.im, amc.im - bmd.re}, apc - bpd, {amc.re - bmd.im, amc.im + bmd.re}};
 }
 
+// Writes element after element the four values that a, b, c and d have of it, blocks of 16 floats apart. Lanes hold the
+// elements in the order 0, 1, 4, 5, 2, 3, 6, 7, as load_packed() and the twiddles of the first pass have them: it saves
+// crossing the halves.
 FASTRING_INLINE void interleave4(float* to, F32x8 a, F32x8 b, F32x8 c, F32x8 d) {
   const F32x8 ab_low = FASTRING_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
   const F32x8 ab_high = FASTRING_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
@@ -57,12 +73,12 @@ FASTRING_INLINE void interleave4(float* to, F32x8 a, F32x8 b, F32x8 c, F32x8 d) 
   const F32x8 m2 = FASTRING_SHUFFLE(ab_high, cd_high, 0, 1, 8, 9, 4, 5, 12, 13);
   const F32x8 m3 = FASTRING_SHUFFLE(ab_high, cd_high, 2, 3, 10, 11, 6, 7, 14, 15);
   FASTRING_ISA::store(to, low_halves(m0, m1));
-  FASTRING_ISA::store(to + 8, low_halves(m2, m3));
   FASTRING_ISA::store(to + 16, high_halves(m0, m1));
-  FASTRING_ISA::store(to + 24, high_halves(m2, m3));
+  FASTRING_ISA::store(to + 32, low_halves(m2, m3));
+  FASTRING_ISA::store(to + 48, high_halves(m2, m3));
 }
 
-// Stride 1, fused with windowing and packing: complex sample j is in[2j] + i in[2j + 1].
+// Stride 1, fused with windowing and packing: complex sample j is in[2j] + i in[2j + 1]; lanes as interleave4 has them.
 FASTRING_INLINE Complex8 load_packed(const float* in, const float* window, int j) {
   F32x8 low = FASTRING_ISA::load(in + 2 * j);
   F32x8 high = FASTRING_ISA::load(in + 2 * j + 8);
@@ -70,24 +86,27 @@ FASTRING_INLINE Complex8 load_packed(const float* in, const float* window, int j
     low *= FASTRING_ISA::load(window + 2 * j);
     high *= FASTRING_ISA::load(window + 2 * j + 8);
   }
-  return {even_lanes(low, high), odd_lanes(low, high)};
+  return {FASTRING_SHUFFLE(low, high, 0, 2, 8, 10, 4, 6, 12, 14),
+          FASTRING_SHUFFLE(low, high, 1, 3, 9, 11, 5, 7, 13, 15)};
 }
 
-FASTRING_INLINE const float* first_pass(const float* in, const float* window, int length, Planar y, const float* w) {
+template <bool kWindow>
+FASTRING_INLINE const float* first_pass(const float* in, const float* window, int length, Blocks y, const float* w) {
   const int quarter = length / 4;
+  const float* weights = kWindow ? window : nullptr;
   for (int p = 0; p < quarter; p += 8, w += 48) {
-    const Four f = butterfly(load_packed(in, window, p), load_packed(in, window, p + quarter),
-                             load_packed(in, window, p + 2 * quarter), load_packed(in, window, p + 3 * quarter));
+    const Four f = butterfly(load_packed(in, weights, p), load_packed(in, weights, p + quarter),
+                             load_packed(in, weights, p + 2 * quarter), load_packed(in, weights, p + 3 * quarter));
     const Complex8 y1 = f.y1 * Complex8{FASTRING_ISA::load(w), FASTRING_ISA::load(w + 8)};
     const Complex8 y2 = f.y2 * Complex8{FASTRING_ISA::load(w + 16), FASTRING_ISA::load(w + 24)};
     const Complex8 y3 = f.y3 * Complex8{FASTRING_ISA::load(w + 32), FASTRING_ISA::load(w + 40)};
-    interleave4(y.re + 4 * p, f.y0.re, y1.re, y2.re, y3.re);
-    interleave4(y.im + 4 * p, f.y0.im, y1.im, y2.im, y3.im);
+    interleave4(y.at + 8 * p, f.y0.re, y1.re, y2.re, y3.re);
+    interleave4(y.at + 8 * p + 8, f.y0.im, y1.im, y2.im, y3.im);
   }
   return w;
 }
 
-FASTRING_INLINE const float* second_pass(Planar x, int length, Planar y, const float* w) {
+FASTRING_INLINE const float* second_pass(Blocks x, int length, Blocks y, const float* w) {
   const int quarter = length / 4;
   for (int p = 0; p < quarter; p += 2, w += 48) {
     const Four f = butterfly(load(x, 4 * p), load(x, 4 * (p + quarter)), load(x, 4 * (p + 2 * quarter)),
@@ -103,7 +122,7 @@ FASTRING_INLINE const float* second_pass(Planar x, int length, Planar y, const f
   return w;
 }
 
-FASTRING_INLINE const float* later_pass(Planar x, int length, int stride, Planar y, const float* w) {
+FASTRING_INLINE const float* later_pass(Blocks x, int length, int stride, Blocks y, const float* w) {
   const int quarter = length / 4;
   for (int p = 0; p < quarter; ++p, w += 6) {
     const Complex8 w1{splat(w[0]), splat(w[1])};
@@ -122,7 +141,7 @@ FASTRING_INLINE const float* later_pass(Planar x, int length, int stride, Planar
 }
 
 // The last pass has no twiddles: radix 4 or, for odd powers of two, radix 2.
-FASTRING_INLINE void last_pass(Planar x, int length, int stride, Planar y) {
+FASTRING_INLINE void last_pass(Blocks x, int length, int stride, Planar y) {
   for (int q = 0; q < stride; q += 8) {
     if (length == 4) {
       const Four f = butterfly(load(x, q), load(x, q + stride), load(x, q + 2 * stride), load(x, q + 3 * stride));
@@ -139,52 +158,107 @@ FASTRING_INLINE void last_pass(Planar x, int length, int stride, Planar y) {
   }
 }
 
-// From the transform z of the packed half-length sequence to that of the real one.
-FASTRING_INLINE void unpack(const FftTables& plan, Planar z, float* re, float* im) {
+// The transform of the packed half-length sequence, planar, in `work`; z[half] = z[0].
+FASTRING_INLINE Planar packed_transform(const FftTables& plan, const float* in, const float* window, float* work) {
   const int half = plan.n / 2;
-  const float nyquist = z.re[0] - z.im[0];
+  const int room = half + 16;
+  Blocks from{work};
+  Blocks to{work + 2 * room};
+  const float* w = plan.twiddles;
+  w = window != nullptr ? first_pass<true>(in, window, half, to, w) : first_pass<false>(in, window, half, to, w);
+  w = second_pass(to, half / 4, from, w);
+  int stride = 16;
+  int length = half / 16;
+  for (; length > 4; length /= 4, stride *= 4) {
+    w = later_pass(from, length, stride, to, w);
+    const Blocks swap = from;
+    from = to;
+    to = swap;
+  }
+  const Planar z{to.at, to.at + room};
+  last_pass(from, length, stride, z);
   z.re[half] = z.re[0];
   z.im[half] = z.im[0];
-  for (int k = 0; k < half; k += 8) {
+  return z;
+}
+
+// From there to the transform of the real sequence: gives take(k, x, y) for k = 0, 8, .. below n / 4, where x are its
+// values at k and after, y the conjugates of those at n / 2 - k and before. The one at n / 4 is conj(z[n / 4]).
+template <class Take>
+FASTRING_INLINE void unpack(const FftTables& plan, Planar z, Take take) {
+  const int half = plan.n / 2;
+  for (int k = 0; k < half / 2; k += 8) {
     const Complex8 a = load(z, k);
     const Complex8 b{reverse(FASTRING_ISA::load(z.re + half - k - 7)),
                      reverse(FASTRING_ISA::load(z.im + half - k - 7))};
     const Complex8 even{(a.re + b.re) * 0.5f, (a.im - b.im) * 0.5f};
-    const Complex8 odd{(a.im + b.im) * 0.5f, (b.re - a.re) * 0.5f};
-    const Complex8 w{FASTRING_ISA::load(plan.unpack_re + k), FASTRING_ISA::load(plan.unpack_im + k)};
-    const Complex8 x = even + w * odd;
-    FASTRING_ISA::store(re + k, x.re);
-    FASTRING_ISA::store(im + k, x.im);
+    const Complex8 odd{a.im + b.im, b.re - a.re};
+    const Complex8 w{FASTRING_ISA::load(plan.half_root_re + k), FASTRING_ISA::load(plan.half_root_im + k)};
+    const Complex8 turned = w * odd;
+    take(k, even + turned, even - turned);
   }
-  re[half] = nyquist;
-  im[half] = 0.0f;
 }
 
 }  // namespace
 
 void rfft(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work) {
   const int half = plan.n / 2;
-  const int room = half + 16;
-  Planar x{work, work + room};
-  Planar y{work + 2 * room, work + 3 * room};
-  const float* w = plan.twiddles;
-  w = first_pass(in, window, half, x, w);
-  w = second_pass(x, half / 4, y, w);
-  int stride = 16;
-  int length = half / 16;
-  Planar from = y;
-  Planar to = x;
-  for (; length > 4; length /= 4, stride *= 4) {
-    w = later_pass(from, length, stride, to, w);
-    const Planar swap = from;
-    from = to;
-    to = swap;
+  const Planar z = packed_transform(plan, in, window, work);
+  unpack(plan, z, [&](int k, Complex8 x, Complex8 y) {
+    FASTRING_ISA::store(re + k, x.re);
+    FASTRING_ISA::store(im + k, x.im);
+    FASTRING_ISA::store(re + half - k - 7, reverse(y.re));
+    FASTRING_ISA::store(im + half - k - 7, reverse(-y.im));
+  });
+  re[half / 2] = z.re[half / 2];
+  im[half / 2] = -z.im[half / 2];
+}
+
+void rfft_power(const FftTables& plan, const float* in, const float* window, float* power, float* work) {
+  const int half = plan.n / 2;
+  const Planar z = packed_transform(plan, in, window, work);
+  unpack(plan, z, [&](int k, Complex8 x, Complex8 y) {
+    FASTRING_ISA::store(power + k, x.re * x.re + x.im * x.im);
+    FASTRING_ISA::store(power + half - k - 7, reverse(y.re * y.re + y.im * y.im));
+  });
+  power[half / 2] = z.re[half / 2] * z.re[half / 2] + z.im[half / 2] * z.im[half / 2];
+}
+
+// The type-I cosine transform by a real transform of half the length of the mirrored input: even outputs are its
+// real parts, odd ones the running sum of its imaginary parts (Press et al., Numerical Recipes, section 12.4).
+void cosine_transform(const FftTables& plan, const FftTables& twice, const float* in, float* out, float* work) {
+  const int n = plan.n;
+  float* folded = work;
+  float* re = folded + n;
+  float* im = re + n / 2 + 16;
+  F32x8 first = splat(0.0f);
+  for (int j = 0; j < n; j += 8) {
+    const F32x8 a = FASTRING_ISA::load(in + j);
+    const F32x8 b = reverse(FASTRING_ISA::load(in + n - j - 7));
+    const F32x8 difference = a - b;
+    first += a * FASTRING_ISA::load(twice.half_root_re + j);
+    FASTRING_ISA::store(folded + j,
+                        (a + b) * 0.5f + (difference + difference) * FASTRING_ISA::load(twice.half_root_im + j));
   }
-  if (length > 1) {
-    last_pass(from, length, stride, to);
-    from = to;
+  rfft(plan, folded, nullptr, re, im, im + n / 2 + 16);
+  // in[0] counts half, in[n], whose cosine is -1, as well.
+  float carry = 2.0f * sum(first) - 0.5f * (in[0] + in[n]);
+  im[0] = 0.0f;
+  for (int k = 0; k < n / 2; k += 8) {
+    F32x8 run = -FASTRING_ISA::load(im + k);
+    const F32x8 zero = splat(0.0f);
+    run += FASTRING_SHUFFLE(zero, run, 0, 8, 9, 10, 0, 12, 13, 14);
+    run += FASTRING_SHUFFLE(zero, run, 0, 0, 8, 9, 0, 0, 12, 13);
+    run += FASTRING_SHUFFLE(zero, run, 0, 0, 0, 0, 11, 11, 11, 11);
+    run += carry;
+    carry = run[7];
+    const F32x8 even = FASTRING_ISA::load(re + k);
+    const F32x8 low = FASTRING_SHUFFLE(even, run, 0, 8, 1, 9, 4, 12, 5, 13);
+    const F32x8 high = FASTRING_SHUFFLE(even, run, 2, 10, 3, 11, 6, 14, 7, 15);
+    FASTRING_ISA::store(out + 2 * k, low_halves(low, high));
+    FASTRING_ISA::store(out + 2 * k + 8, high_halves(low, high));
   }
-  unpack(plan, from, re, im);
+  out[n] = re[n / 2];
 }
 
 }  // namespace fastring::FASTRING_ISA

@@ -50,10 +50,17 @@ OnsetNovelty::Shared OnsetNovelty::make_tables(double sample_rate, int window_sa
   shared.bands = bands;
   const int groups = std::max(1, (bands + 7) / 8);
   for (int group = 0; group < groups; ++group) {
+    const auto first = static_cast<std::size_t>(8 * group);
     int widest = 1;
     for (int band = 8 * group; band < std::min(bands, 8 * group + 8); ++band) {
       const auto b = static_cast<std::size_t>(band);
       widest = std::max(widest, centres[b + 2] - centres[b] - 1);
+    }
+    if (group < bands / 8 && centres[first + 9] == centres[first] + 9) {
+      shared.vectors.push_back(0);
+      shared.offset.push_back(0);
+      for (std::size_t b = first; b < first + 8; ++b) shared.start.push_back(centres[b + 1]);
+      continue;
     }
     const int width = (widest + 7) / 8 * 8;
     shared.vectors.push_back(width / 8);
@@ -94,7 +101,7 @@ OnsetNovelty::OnsetNovelty(double sample_rate, int window_samples, const Analyze
 
 std::size_t OnsetNovelty::scratch_floats() const noexcept {
   const int n = shared_->plan->n();
-  return static_cast<std::size_t>(n + 2 * rfft_output_size(n) + rfft_work_size(n) + stride_);
+  return static_cast<std::size_t>(n + rfft_output_size(n) + rfft_work_size(n) + stride_);
 }
 
 void OnsetNovelty::reset() noexcept {
@@ -104,25 +111,22 @@ void OnsetNovelty::reset() noexcept {
   began_ = false;
 }
 
-float OnsetNovelty::process(const float* end, float* scratch) noexcept {
+float OnsetNovelty::process(const SlidingBuffer& signal, float* scratch) noexcept {
   const AnalysisKernels& kernels = analysis_kernels();
   const int n = shared_->plan->n();
   const int bins = n / 2 + 1;
-  // The stream keeps no more than the window; the rest of the transform's input is zeros.
   float* frame = scratch;
+  float* magnitude = frame + n;
+  float* work = magnitude + rfft_output_size(n);
   std::fill(frame, frame + n - window_samples_, 0.0f);
-  std::copy(end - window_samples_, end, frame + n - window_samples_);
-  float* re = frame + n;
-  float* im = re + rfft_output_size(n);
-  float* work = im + rfft_output_size(n);
-  kernels.rfft(shared_->plan->tables(), frame, shared_->window.data(), re, im, work);
+  signal.copy(window_samples_, 0, frame + n - window_samples_);
+  kernels.rfft_power(shared_->plan->tables(), frame, shared_->window.data(), magnitude, work);
   // A band's padding reads past the last bin, at weight 0: what lies there must be finite.
-  std::fill(re + bins, re + rfft_output_size(n), 0.0f);
-  std::fill(im + bins, im + rfft_output_size(n), 0.0f);
-  kernels.magnitude(re, im, re, n / 2 + 8);
+  std::fill(magnitude + bins, magnitude + rfft_output_size(n), 0.0f);
+  kernels.square_roots(magnitude, n / 2 + 8);
   const int padded_bands = stride_ - 16;
   float* bands = work;
-  kernels.bands(shared_->table(), re, bands);
+  kernels.bands(shared_->table(), magnitude, bands);
   const auto count = static_cast<float>(std::max(1, shared_->bands));
   const float loudness = std::sqrt(kernels.compress(bands, padded_bands, gain_ / reference_) / count);
   began_ = loudness > kBeginning * reference_;

@@ -10,6 +10,7 @@
 #include "analysis_kernels.hpp"
 #include "analyzer_settings.hpp"
 #include "fft.hpp"
+#include "sliding_buffer.hpp"
 #include "types.hpp"
 
 namespace fastring {
@@ -29,12 +30,13 @@ class OnsetNovelty {
   [[nodiscard]] int window_samples() const noexcept { return window_samples_; }
   [[nodiscard]] std::size_t scratch_floats() const noexcept;
   // Mean rise per band, in octaves of compressed magnitude, since the frame onset_lag_hops ago. The frame is the
-  // window_samples() before `end`.
-  [[nodiscard]] float process(const float* end, float* scratch) noexcept;
+  // newest window_samples().
+  [[nodiscard]] float process(const SlidingBuffer& signal, float* scratch) noexcept;
   // Whether the last frame was far louder than anything before it: the stream, or sound after silence, began here.
   [[nodiscard]] bool began() const noexcept { return began_; }
   void reset() noexcept;
   // Heap memory of this stream alone; the object itself and shared tables not counted.
+  void prefetch() const noexcept { fastring::prefetch(history_.data(), heap_bytes()); }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return history_.capacity() * sizeof(float); }
 
  private:

@@ -28,6 +28,11 @@ constexpr double kRangeMargin = 1.06;
 // A pitch this little outside counts as the end of the range: a sixth of a semitone.
 constexpr float kRangeTolerance = 1.01f;
 
+// Of the lowest pitch, and well inside the window: beyond it nothing overlaps.
+int longest_lag(double sample_rate, int window_samples, const AnalyzerSettings& s) noexcept {
+  return std::min(static_cast<int>(std::ceil(sample_rate * kRangeMargin / s.pitch_min_hz)), window_samples - 4);
+}
+
 struct Peak {
   float position;
   float height;
@@ -110,7 +115,7 @@ bool climb(const Similarity& similarity, int& lag, float r[3], int low, int high
 }  // namespace
 
 PitchTracker::Shared PitchTracker::make_tables(double sample_rate, int window_samples, const AnalyzerSettings& s) {
-  const auto max_lag = static_cast<int>(std::ceil(sample_rate * kRangeMargin / s.pitch_min_hz)) + 2;
+  const int max_lag = longest_lag(sample_rate, window_samples, s) + 2;
   const int n = fft_size_for(window_samples + max_lag + 1);
   Shared shared{&real_fft_plan(n), hann_window(window_samples, window_samples), {}, {}};
   const auto& w = shared.window;
@@ -139,7 +144,7 @@ PitchTracker::PitchTracker(double sample_rate, int window_samples, int hop_sampl
       window_samples_(window_samples),
       hop_samples_(hop_samples),
       min_lag_(std::max(2, static_cast<int>(std::floor(sample_rate / (kRangeMargin * s.pitch_max_hz))))),
-      max_lag_(static_cast<int>(std::ceil(sample_rate * kRangeMargin / s.pitch_min_hz))),
+      max_lag_(longest_lag(sample_rate, window_samples, s)),
       min_hz_(static_cast<float>(s.pitch_min_hz)),
       max_hz_(static_cast<float>(s.pitch_max_hz)),
       lowest_octave_(static_cast<float>(std::log2(sample_rate / max_lag_))),
@@ -159,7 +164,7 @@ PitchTracker::PitchTracker(double sample_rate, int window_samples, int hop_sampl
 
 std::size_t PitchTracker::scratch_floats() const noexcept {
   const int n = shared_->plan->n();
-  return static_cast<std::size_t>(n + 2 * rfft_output_size(n) + rfft_work_size(n));
+  return static_cast<std::size_t>(n + rfft_output_size(n) + cosine_work_size(n));
 }
 
 void PitchTracker::reset() noexcept {
@@ -167,17 +172,16 @@ void PitchTracker::reset() noexcept {
   frames_ = 0;
 }
 
-bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled) noexcept {
+bool PitchTracker::process(const SlidingBuffer& signal, float* scratch, PitchFrame& settled) noexcept {
   const AnalysisKernels& kernels = analysis_kernels();
   const int n = shared_->plan->n();
   const int bins = n / 2 + 1;
-  const float* frame = end - window_samples_;
   float* buffer = scratch;
-  float* re = buffer + n;
-  float* im = re + rfft_output_size(n);
-  float* work = im + rfft_output_size(n);
+  float* power = buffer + n;
+  float* work = power + rfft_output_size(n);
 
-  const float energy = kernels.center(frame, buffer, window_samples_);
+  signal.copy(window_samples_, 0, buffer);
+  const float energy = kernels.center(buffer, buffer, window_samples_);
   std::fill(buffer + window_samples_, buffer + n, 0.0f);
   const float rms = std::sqrt(energy / static_cast<float>(window_samples_));
   peak_ = std::max(peak_ * peak_decay_, rms);
@@ -188,17 +192,16 @@ bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled
   const float loudness = peak_ > 0.0f ? rms / peak_ : 0.0f;
   now.candidates[0] = {0.0f, 0.0f, voicing_ + std::max(0.0f, 2.0f - loudness * (1.0f + voicing_) / silence_), 0.0f, 0};
   if (rms > kSilentRms) {
-    kernels.rfft(shared_->plan->tables(), buffer, shared_->window.data(), re, im, work);
-    std::fill(re + bins, re + n / 2 + 8, 0.0f);
-    std::fill(im + bins, im + n / 2 + 8, 0.0f);
-    kernels.compressed_power(re, im, shared_->weight.data(), re, n / 2 + 8);
-    // The spectrum is real and even, so a second forward transform of it is its autocorrelation.
-    kernels.mirror(re, buffer, n);
-    kernels.rfft(shared_->plan->tables(), buffer, nullptr, re, im, work);
-    if (re[0] > 0.0f) {
-      const float scale = 1.0f / re[0];
-      kernels.multiply(re, shared_->lag_gain.data(), re, static_cast<int>(shared_->lag_gain.size()));
-      find_candidates(re, scale, now);
+    kernels.rfft_power(shared_->plan->tables(), buffer, shared_->window.data(), power, work);
+    std::fill(power + bins, power + n / 2 + 8, 0.0f);
+    kernels.compressed_power(power, shared_->weight.data(), power, n / 2 + 8);
+    // The spectrum is real and even: its cosine transform is its autocorrelation.
+    float* correlation = buffer;
+    kernels.cosine_transform(shared_->plan->half_tables(), shared_->plan->tables(), power, correlation, work);
+    if (correlation[0] > 0.0f) {
+      const float scale = 1.0f / correlation[0];
+      kernels.multiply(correlation, shared_->lag_gain.data(), correlation, static_cast<int>(shared_->lag_gain.size()));
+      find_candidates(correlation, scale, now);
     }
   }
   extend_paths(before, now);
@@ -215,11 +218,12 @@ bool PitchTracker::process(const float* end, float* scratch, PitchFrame& settled
     best = frame_at(index).candidates[static_cast<std::size_t>(best)].from;
   }
   const Frame& chosen = frame_at(index);
-  settled = settle(chosen, best, frame - lag_frames_ * hop_samples_, scratch);
+  settled = settle(chosen, best, signal, scratch);
   return true;
 }
 
-PitchFrame PitchTracker::settle(const Frame& frame, int choice, const float* window, float* scratch) const noexcept {
+PitchFrame PitchTracker::settle(const Frame& frame, int choice, const SlidingBuffer& signal,
+                                float* scratch) const noexcept {
   PitchFrame out;
   int guess = choice;
   for (int c = 1; choice == 0 && c < frame.count; ++c) {
@@ -232,6 +236,8 @@ PitchFrame PitchTracker::settle(const Frame& frame, int choice, const float* win
   const Candidate& candidate = frame.candidates[static_cast<std::size_t>(guess)];
   const float bonus = octave_cost_ * (candidate.octave - lowest_octave_);
   out.confidence = std::clamp(candidate.strength - bonus, 0.0f, 1.0f);
+  float* window = scratch + 2 * Similarity::padded(window_samples_);
+  signal.copy(window_samples_, lag_frames_ * hop_samples_, window);
   const Similarity similarity(window, shared_->window.data(), window_samples_, scratch);
   const auto rate = static_cast<float>(sample_rate_);
   out.candidate_hz =
@@ -243,9 +249,10 @@ PitchFrame PitchTracker::settle(const Frame& frame, int choice, const float* win
 }
 
 void PitchTracker::find_candidates(const float* r, float scale, Frame& frame) const noexcept {
-  const float lowest = 0.5f * voicing_ / scale;
-  for (int lag = min_lag_; lag <= max_lag_; ++lag) {
-    if (r[lag] <= lowest || r[lag] < r[lag - 1] || r[lag] <= r[lag + 1]) continue;
+  std::int16_t lags[kMaxFftSize / 4];
+  const int count = analysis_kernels().maxima(r, min_lag_, max_lag_, 0.5f * voicing_ / scale, lags);
+  for (int i = 0; i < count; ++i) {
+    const int lag = lags[i];
     const Peak peak = vertex(r, lag);
     const float peak_height = peak.height * scale;
     const float height = peak_height > 1.0f ? 1.0f / peak_height : peak_height;

@@ -8,6 +8,7 @@
 
 #include "analyzer_settings.hpp"
 #include "fft.hpp"
+#include "sliding_buffer.hpp"
 #include "types.hpp"
 
 namespace fastring {
@@ -27,12 +28,13 @@ class PitchTracker {
   PitchTracker(double sample_rate, int window_samples, int hop_samples, const AnalyzerSettings& settings);
 
   [[nodiscard]] std::size_t scratch_floats() const noexcept;
-  // Samples before `end` that process() reads.
+  // Samples of the signal that process() reads.
   [[nodiscard]] int history_samples() const noexcept { return window_samples_ + lag_frames_ * hop_samples_; }
-  // Takes the window that ends at `end` and settles the one pitch_lag_frames before it; true when there was one.
-  [[nodiscard]] bool process(const float* end, float* scratch, PitchFrame& settled) noexcept;
+  // Takes the newest window and settles the one pitch_lag_frames before it; true when there was one.
+  [[nodiscard]] bool process(const SlidingBuffer& signal, float* scratch, PitchFrame& settled) noexcept;
   void reset() noexcept;
   // Heap memory of this stream alone; the object itself and shared tables not counted.
+  void prefetch() const noexcept { fastring::prefetch(ring_.data(), heap_bytes()); }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return ring_.capacity() * sizeof(Frame); }
 
   static constexpr int kMaxCandidates = 8;
@@ -57,7 +59,8 @@ class PitchTracker {
   };
   static Shared make_tables(double sample_rate, int window_samples, const AnalyzerSettings& settings);
   void find_candidates(const float* correlation, float scale, Frame& frame) const noexcept;
-  [[nodiscard]] PitchFrame settle(const Frame& frame, int choice, const float* window, float* scratch) const noexcept;
+  [[nodiscard]] PitchFrame settle(const Frame& frame, int choice, const SlidingBuffer& signal,
+                                  float* scratch) const noexcept;
   void extend_paths(const Frame* before, Frame& frame) const noexcept;
 
   std::shared_ptr<const Shared> shared_;

@@ -36,7 +36,7 @@ int rolloff_bin(const float* magnitude, int bins, float target) noexcept {
 }  // namespace
 
 Spectrum::Spectrum(double sample_rate, int window_samples, double rolloff_fraction)
-    : rolloff_fraction_(rolloff_fraction) {
+    : window_samples_(window_samples), rolloff_fraction_(rolloff_fraction) {
   const int n = fft_size_for(window_samples);
   shared_ = shared_tables<Shared>(window_samples, [&] {
     auto window = hann_window(window_samples, n);
@@ -48,8 +48,8 @@ Spectrum::Spectrum(double sample_rate, int window_samples, double rolloff_fracti
 }
 
 std::size_t Spectrum::scratch_floats() const noexcept {
-  const int n = fft_size();
-  return static_cast<std::size_t>(2 * rfft_output_size(n) + rfft_work_size(n));
+  const int n = shared_->plan->n();
+  return static_cast<std::size_t>(n + rfft_output_size(n) + rfft_work_size(n));
 }
 
 void Spectrum::reset() noexcept {
@@ -57,19 +57,19 @@ void Spectrum::reset() noexcept {
   first_ = true;
 }
 
-SpectrumFrame Spectrum::process(const float* frame, float* scratch) noexcept {
+SpectrumFrame Spectrum::process(const SlidingBuffer& signal, float* scratch) noexcept {
   const AnalysisKernels& kernels = analysis_kernels();
-  const int n = fft_size();
+  const int n = shared_->plan->n();
   const int bins = n / 2 + 1;
   const int padded = n / 2 + 8;
-  float* re = scratch;
-  float* im = re + rfft_output_size(n);
-  kernels.rfft(shared_->plan->tables(), frame, shared_->window.data(), re, im, im + rfft_output_size(n));
-  std::fill(re + bins, re + padded, 0.0f);
-  std::fill(im + bins, im + padded, 0.0f);
-  kernels.power(re, im, re, padded);
+  float* frame = scratch;
+  float* power = frame + n;
+  std::fill(frame, frame + n - window_samples_, 0.0f);
+  signal.copy(window_samples_, 0, frame + n - window_samples_);
+  kernels.rfft_power(shared_->plan->tables(), frame, shared_->window.data(), power, power + rfft_output_size(n));
+  std::fill(power + bins, power + padded, 0.0f);
   SpectrumSums sums;
-  kernels.spectrum_sums(re, magnitude_.data(), padded, kPowerFloor, &sums);
+  kernels.spectrum_sums(power, magnitude_.data(), padded, kPowerFloor, &sums);
   SpectrumFrame out;
   if (sums.magnitude > kSilentMagnitude) {
     out.centroid_hz = static_cast<float>(bin_hz_ * (sums.weighted / sums.magnitude));

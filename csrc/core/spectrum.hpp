@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "fft.hpp"
+#include "sliding_buffer.hpp"
 #include "types.hpp"
 
 namespace fastring {
@@ -27,12 +28,13 @@ class Spectrum {
  public:
   Spectrum(double sample_rate, int window_samples, double rolloff_fraction);
 
-  [[nodiscard]] int fft_size() const noexcept { return shared_->plan->n(); }
+  [[nodiscard]] int window_samples() const noexcept { return window_samples_; }
   [[nodiscard]] std::size_t scratch_floats() const noexcept;
-  // frame points at window_samples samples, and fft_size() are readable.
-  [[nodiscard]] SpectrumFrame process(const float* frame, float* scratch) noexcept;
+  // The frame is the newest window_samples().
+  [[nodiscard]] SpectrumFrame process(const SlidingBuffer& signal, float* scratch) noexcept;
   void reset() noexcept;
   // Heap memory of this stream alone; the object itself and shared tables not counted.
+  void prefetch() const noexcept { fastring::prefetch(magnitude_.data(), heap_bytes()); }
   [[nodiscard]] std::size_t heap_bytes() const noexcept { return magnitude_.capacity() * sizeof(float); }
 
  private:
@@ -41,6 +43,7 @@ class Spectrum {
     std::vector<float> window;  // scaled so that a full-scale sine has magnitude 1
   };
   std::shared_ptr<const Shared> shared_;
+  int window_samples_;
   double bin_hz_;
   double rolloff_fraction_;
   std::vector<float> magnitude_;  // of the frame before

@@ -128,7 +128,7 @@ TempoTracker::TempoTracker(double hops_per_second, const AnalyzerSettings& s)
 
 std::size_t TempoTracker::scratch_floats() const noexcept {
   const int n = plan_->n();
-  return static_cast<std::size_t>(n + 2 * rfft_output_size(n) + rfft_work_size(n));
+  return static_cast<std::size_t>(n + rfft_output_size(n) + cosine_work_size(n));
 }
 
 void TempoTracker::reset() noexcept {
@@ -161,8 +161,11 @@ bool TempoTracker::unroll(float* held) const noexcept {
   double total = 0.0;
   double squares = 0.0;
   int known = 0;
+  int at = next_ - count_;
+  if (at < 0) at += capacity_;
   for (int i = 0; i < count_; ++i) {
-    const float value = unpack(ring_[static_cast<std::size_t>((next_ - count_ + i + capacity_) % capacity_)]);
+    const float value = unpack(ring_[static_cast<std::size_t>(at)]);
+    if (++at == capacity_) at = 0;
     held[i] = value;
     if (value < 0.0f) continue;
     ++known;
@@ -174,19 +177,18 @@ bool TempoTracker::unroll(float* held) const noexcept {
   return squares * known >= (1.0 + kUnrest * kUnrest) * total * total;
 }
 
-// Writes the envelope of what was heard to `out`; false if there is none.
+// Writes the envelope of what was heard to `out`; false if there is none. `held` is working memory with as much room
+// before it as the smoothing is wide.
 bool TempoTracker::envelope(float* held, float* out) const noexcept {
   if (!unroll(held)) return false;
   const std::vector<float>& smoothing = shared_->smoothing;
   const auto reach = static_cast<int>(smoothing.size()) - 1;
-  for (int i = 0; i < count_; ++i) {
-    float sum = smoothing[0] * held[i];
-    for (int j = 1; j <= reach; ++j) {
-      const float left = i >= j ? held[i - j] : 0.0f;
-      const float right = i + j < count_ ? held[i + j] : 0.0f;
-      sum += smoothing[static_cast<std::size_t>(j)] * (left + right);
-    }
-    out[i] = sum;
+  std::fill(held - reach, held, 0.0f);
+  std::fill(held + count_, held + count_ + reach, 0.0f);
+  for (int i = 0; i < count_; ++i) out[i] = smoothing[0] * held[i];
+  for (int j = 1; j <= reach; ++j) {
+    const float weight = smoothing[static_cast<std::size_t>(j)];
+    for (int i = 0; i < count_; ++i) out[i] += weight * (held[i - j] + held[i + j]);
   }
   const int half = static_cast<int>(std::lround(kLocalMean_s * frame_rate_));
   double window = 0.0;
@@ -208,7 +210,9 @@ double TempoTracker::family_bpm(const float* correlation) const noexcept {
   const Correlation r{correlation, count_};
   const auto score = [&](std::size_t j) {
     float sum = 0.0f;
-    for (int k = 1; k <= kTeeth; ++k) sum += r.at(static_cast<double>(shared_->grid[j].lag) * k);
+    const float lag = shared_->grid[j].lag;
+    const int teeth = std::min(kTeeth, static_cast<int>(static_cast<float>(count_) / lag));
+    for (int k = 1; k <= teeth; ++k) sum += r.at(static_cast<double>(lag) * k);
     return std::max(0.0f, sum) * shared_->grid[j].prior;
   };
   std::size_t top = 0;
@@ -272,29 +276,27 @@ void TempoTracker::estimate_now(float* scratch, TempoEstimate& estimate) noexcep
   const AnalysisKernels& kernels = analysis_kernels();
   const int n = plan_->n();
   float* buffer = scratch;
-  float* re = buffer + n;
-  float* im = re + rfft_output_size(n);
-  float* work = im + rfft_output_size(n);
+  float* power = buffer + n;
+  float* work = power + rfft_output_size(n);
   estimate.bpm = 0.0f;
   estimate.confidence = 0.0f;
   const double before = last_bpm_;
   const bool was_given = given_;
   last_bpm_ = 0.0;
   given_ = false;
-  if (!envelope(work, buffer)) return;
+  if (!envelope(work + shared_->smoothing.size(), buffer)) return;
   std::fill(buffer + count_, buffer + n, 0.0f);
-  kernels.rfft(plan_->tables(), buffer, nullptr, re, im, work);
-  kernels.power(re, im, re, n / 2);
-  re[n / 2] = 0.0f;
-  kernels.mirror(re, buffer, n);
-  kernels.rfft(plan_->tables(), buffer, nullptr, re, im, work);
-  if (!(re[0] > 0.0f)) return;
-  const float scale = 1.0f / re[0];
-  for (int lag = 0; lag < count_; ++lag) re[lag] *= scale;
+  kernels.rfft_power(plan_->tables(), buffer, nullptr, power, work);
+  power[n / 2] = 0.0f;
+  float* correlation = buffer;
+  kernels.cosine_transform(plan_->half_tables(), plan_->tables(), power, correlation, work);
+  if (!(correlation[0] > 0.0f)) return;
+  const float scale = 1.0f / correlation[0];
+  for (int lag = 0; lag < count_; ++lag) correlation[lag] *= scale;
 
-  const double bpm = octave_bpm(re, family_bpm(re));
+  const double bpm = octave_bpm(correlation, family_bpm(correlation));
   last_bpm_ = bpm;
-  const float confidence = confidence_of(re, bpm);
+  const float confidence = confidence_of(correlation, bpm);
   const float enough = static_cast<float>(min_confidence_) + kChance / std::sqrt(static_cast<float>(count_));
   given_ = was_given ? confidence >= kKeep * enough : confidence >= enough && before > 0.0 && agree(bpm, before);
   if (!given_) return;

@@ -58,6 +58,42 @@ TEST("every length equals the definition, with and without a window") {
   }
 }
 
+TEST("the power spectrum is that of the transform") {
+  for (int n = fastring::kMinFftSize; n <= 4096; n *= 2) {
+    const auto x = noise(n);
+    const auto& plan = fastring::real_fft_plan(n);
+    std::vector<float> re(static_cast<std::size_t>(fastring::rfft_output_size(n)));
+    std::vector<float> im(re.size());
+    std::vector<float> power(re.size());
+    std::vector<float> work(static_cast<std::size_t>(fastring::rfft_work_size(n)));
+    fastring::rfft(plan, x.data(), x.data(), re.data(), im.data(), work.data());
+    fastring::rfft_power(plan, x.data(), x.data(), power.data(), work.data());
+    for (std::size_t k = 0; k <= static_cast<std::size_t>(n / 2); ++k) {
+      const double expected = double(re[k]) * double(re[k]) + double(im[k]) * double(im[k]);
+      CHECK_NEAR(power[k], expected, 1e-6 * (n + expected));
+    }
+  }
+}
+
+TEST("the cosine transform equals its definition") {
+  for (int n = fastring::kMinFftSize; n <= 2048; n *= 2) {
+    const auto x = noise(n + 1);
+    std::vector<float> out(static_cast<std::size_t>(n) + 1);
+    std::vector<float> work(static_cast<std::size_t>(fastring::cosine_work_size(n)));
+    fastring::cosine_transform(fastring::real_fft_plan(2 * n), x.data(), out.data(), work.data());
+    double worst = 0.0;
+    for (int j = 0; j <= n; ++j) {
+      double sum = 0.0;
+      for (int k = 0; k <= n; ++k) {
+        const double weight = k == 0 || k == n ? 0.5 : 1.0;
+        sum += weight * double(x[static_cast<std::size_t>(k)]) * std::cos(std::numbers::pi * (j * k % (2 * n)) / n);
+      }
+      worst = std::max(worst, std::fabs(sum - double(out[static_cast<std::size_t>(j)])));
+    }
+    CHECK_NEAR(worst, 0.0, 4e-6 * std::sqrt(double(n)) * 4);
+  }
+}
+
 TEST("lengths that are no power of two, or out of range, are refused") {
   CHECK_THROWS(fastring::real_fft_plan(1000), std::invalid_argument);
   CHECK_THROWS(fastring::real_fft_plan(32), std::invalid_argument);
