@@ -42,8 +42,8 @@
 //    frames are thrown away by 2., since W2 keeps the stores behind W1 for the compiler and for the machine. Who wants
 //    the letter of ISO C++ as well fills the view with relaxed atomic stores, or calls write().
 //
-// csrc/tests/test_ring_exhaustive.cpp runs this very code through every execution of each pair of operations, on a model
-// of memory that shows each load every value the standard allows, and finds the loss of each of these orderings;
+// csrc/tests/test_ring_exhaustive.cpp runs this very code through every execution of each pair of operations, on a
+// model of memory that shows each load every value the standard allows, and finds the loss of each of these orderings;
 // test_ring_interleavings.cpp draws longer ones at random.
 //
 // On x86 all of this is plain loads and stores. The samples of one write may be read before all of W3 is done only by a
