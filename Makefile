@@ -32,7 +32,14 @@ $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	@$(UV) --no-build-isolation -Ccmake.define.FASTRING_WERROR=ON -e '.[all]'
 	@touch $@
 
-dev: $(VENV)/.built ## editable install with every extra, rebuilt when C++ changed
+# The official JavaScript clients. Without npm the tests that run them are skipped.
+CLIENTS := tests/js/node_modules/.installed
+$(CLIENTS): tests/js/package.json tests/js/package-lock.json
+	@if command -v npm >/dev/null && echo "installing the JavaScript clients of the tests ..." && \
+	    (cd tests/js && npm ci --silent --no-audit --no-fund); then touch $@; \
+	  else echo "npm cannot install the JavaScript clients: their tests are skipped"; fi
+
+dev: $(VENV)/.built $(CLIENTS) ## editable install with every extra, rebuilt when C++ changed
 
 # --- the first minute ----------------------------------------------------------------------------------------------
 demo: dev ## a real server hears a real recording, live

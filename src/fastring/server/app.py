@@ -13,6 +13,7 @@ from fastring.asr.pool import TranscriberPool
 from fastring.protocols.codec import Counters
 from fastring.recitation.references import load_references
 from fastring.server.auth import Gate
+from fastring.server.cors import add_cors_headers, answer_preflight
 from fastring.server.metrics import Metrics
 from fastring.server.problems import REFUSALS, answer_problems
 from fastring.server.registry import Registry
@@ -68,7 +69,9 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         keeper=SessionKeeper(settings.resume),
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
-    app = web.Application(middlewares=[answer_problems, admit], client_max_size=settings.server.max_upload_bytes)
+    app = web.Application(
+        middlewares=[answer_problems, answer_preflight, admit], client_max_size=settings.server.max_upload_bytes
+    )
     app[SERVICES] = services
     app[REFUSALS] = refusals(families)
     app.add_routes(routes(families))
@@ -77,6 +80,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     app.cleanup_ctx.append(_keeper)
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(add_cors_headers)
     return app
 
 

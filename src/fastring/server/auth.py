@@ -63,6 +63,10 @@ class Gate:
         self._hosts = frozenset(_host_name(_netloc(origin)) for origin in self._origins)
         self._loopback_only = is_loopback(server.host)
 
+    def allows(self, origin: str) -> bool:
+        """Whether pages of that origin are let in by the settings."""
+        return "*" in self._origins or origin.rstrip("/").lower() in self._origins
+
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Let pass who comes from the same origin, from an allowed one, or from no browser at all.
 

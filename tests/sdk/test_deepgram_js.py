@@ -1,0 +1,74 @@
+"""The official JavaScript client of Deepgram, live and prerecorded, against a real server."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from node_clients import run_node
+
+from fastring.recordings import SpokenWord, recording
+
+
+@pytest.fixture
+def ask(server_url: str, api_key: str) -> Any:
+    """Run the client: a scenario on recordings."""
+
+    def asking(scenario: str, *names: str, key: str = api_key, **options: Any) -> list[Any]:
+        files = [str(recording(name).path) for name in names]
+        asked = {"scenario": scenario, "url": server_url, "key": key, "files": files, "options": options}
+        answers: list[Any] = json.loads(run_node("deepgram.mjs", json.dumps(asked)))
+        return answers
+
+    return asking
+
+
+def check_words(said: list[Any], truth: tuple[SpokenWord, ...]) -> None:
+    assert [word["word"] for word in said] == [word.text for word in truth]
+    for word, true in zip(said, truth, strict=True):
+        assert word["start"] == pytest.approx(true.start_s, abs=0.2)
+        assert word["end"] == pytest.approx(true.end_s, abs=0.2)
+
+
+def test_live_several_at_once(ask: Any) -> None:
+    names = ("seen_1", "seen_2", "seen_8", "stream")
+    for name, heard in zip(names, ask("live", *names, vad_events="true", punctuate="true"), strict=True):
+        truth = recording(name)
+        finals = [it for it in heard["messages"] if it["type"] == "Results" and it["is_final"]]
+        check_words([word for it in finals for word in it["channel"]["alternatives"][0]["words"]], truth.words)
+        assert finals[-1]["from_finalize"] is True
+        assert heard["messages"][0]["type"] == "SpeechStarted"
+        assert heard["messages"][-1]["type"] == "Metadata"
+        assert heard["messages"][-1]["duration"] == pytest.approx(truth.duration_s, abs=0.01)
+        assert heard["errors"] == []
+        assert heard["closes"] == [1000]  # or it would connect again
+
+
+def test_live_with_a_wrong_key_is_refused(ask: Any) -> None:
+    (heard,) = ask("live", "seen_0", key="wrong")
+    assert heard.get("refused") or heard["errors"]
+    assert heard["messages"] == []
+
+
+def test_recordings(ask: Any) -> None:
+    names = ("stream", "seen_2")
+    for name, answer in zip(names, ask("prerecorded", *names, utterances="true"), strict=True):
+        truth = recording(name)
+        spoken = answer["body"]["results"]["channels"][0]["alternatives"][0]
+        assert spoken["transcript"] == truth.text
+        check_words(spoken["words"], truth.words)
+        assert answer["body"]["metadata"]["channels"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "key", "error", "status", "err_code"),
+    [
+        ({"model": "nova-9"}, None, "BadRequestError", 400, "Bad Request"),
+        ({}, "wrong", "DeepgramError", 401, "INVALID_AUTH"),
+    ],
+)
+def test_errors_of_recordings(ask: Any, options: Any, key: str | None, error: str, status: int, err_code: str) -> None:
+    (answer,) = ask("prerecorded", "seen_0", **options, **({"key": key} if key else {}))
+    assert (answer["error"], answer["status"]) == (error, status)
+    assert answer["body"]["err_code"] == err_code

@@ -1,0 +1,30 @@
+"""JavaScript clients for tests: scripts of `tests/js`, run by Node with what `make dev` installs there."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[1] / "js"
+
+
+def run_node(script: str, *arguments: str, timeout_s: float = 120) -> str:
+    """What the script prints. Without Node or the packages the test is skipped; see `_miss`."""
+    node = shutil.which("node") or ""
+    if not node:
+        _miss("no node on this machine")
+    if not (FOLDER / "node_modules" / ".installed").exists():
+        _miss("the JavaScript clients are not installed: make dev")
+    command = [node, str(FOLDER / script), *arguments]
+    result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=timeout_s, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def _miss(what: str) -> None:
+    """Skip the test, or fail it where `FASTRING_REQUIRE_NODE` says that Node must be there."""
+    (pytest.fail if os.environ.get("FASTRING_REQUIRE_NODE") else pytest.skip)(what)
