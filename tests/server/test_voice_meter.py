@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fastring.events import Final, Latency, Partial, SpeechEnded, SpeechStarted, Word
+from fastring.events import Final, Latency, Partial, SpeechEnded, SpeechStarted, Status, Word
 from fastring.server.metrics import Metrics
 from fastring.server.voice_meter import VoiceMeter
 
@@ -28,3 +28,10 @@ def test_the_first_partial_and_changed_words_are_counted() -> None:
     assert "fastring_first_partial_seconds_sum 0.5" in text
     assert metrics.summary()["latency_sample_count"] == 3
     assert metrics.summary()["avg_latency_ms"] == 60.0
+
+
+def test_changes_of_engine_are_counted() -> None:
+    metrics = Metrics()
+    VoiceMeter(metrics).note(Status("fallback", engine="deepgram-batch", reason="closed"), now=1.0)
+    text = metrics.exposition().decode()
+    assert 'fastring_status_messages_total{engine="deepgram-batch",state="fallback"} 1.0' in text

@@ -15,7 +15,7 @@ from fastring.cli.terminal import Config, EngineName, Model, Set, err, fail, nee
 from fastring.config import Settings
 from fastring.config_sources import load_settings
 from fastring.errors import FastringError
-from fastring.events import Failure, Final
+from fastring.events import Failure, Final, Status
 
 __all__ = ["segment", "transcribe"]
 
@@ -107,6 +107,8 @@ def _finals(path: Path, settings: Settings, pool: Any, progress: Progress) -> It
             progress.advance(task, len(chunk) / SAMPLE_RATE)
 
     for event in run(chunks(), _session(path, settings, pool), pool):
+        if isinstance(event, Status) and event.state == "fallback":
+            err.print(f"{path.name}: {event.engine} takes over ({event.reason})", highlight=False, markup=False)
         if isinstance(event, Failure):
             raise FastringError(f"{path}: {event.message}")
         if isinstance(event, Final) and event.text:

@@ -51,6 +51,9 @@ class Metrics:
         self.jobs_refused = Counter("fastring_asr_refused_jobs", "Jobs the pool had no room for", ["job"], **options)
         self.failures = Counter("fastring_asr_failures", "Jobs the engine failed on", **options)
         self.errors = Counter("fastring_errors_sent", "Error messages sent to clients", ["code"], **options)
+        self.statuses = Counter(
+            "fastring_status_messages", "Status messages sent to clients", ["state", "engine"], **options
+        )
         self.finals = Counter("fastring_finals", "Final transcripts sent", **options)
         self.loop_lag = Histogram(
             "fastring_event_loop_lag_seconds", "Delay of the event loop's ticker", buckets=_LAGS, **options

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastring.errors import JobDroppedError
-from fastring.events import Failure, Final, Partial, SpeechEnded, SpeechStarted
+from fastring.events import Failure, Final, Partial, SpeechEnded, SpeechStarted, Status
 from fastring.server.metrics import Revisions
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class VoiceMeter:
             self._revisions.reset()
         elif isinstance(event, Failure):
             self._metrics.errors.labels(event.code).inc()
+        elif isinstance(event, Status):
+            self._metrics.statuses.labels(event.state, event.engine).inc()
 
     def _note_text(self, event: Partial | Final, now: float) -> None:
         metrics = self._metrics
