@@ -96,3 +96,31 @@ def word_errors(truth: list[str], heard: list[str]) -> int:
         for j, b in enumerate(heard, 1):
             diagonal, row[j] = row[j], min(diagonal + (a != b), row[j] + 1, row[j - 1] + 1)
     return row[-1]
+
+
+def nobodys_sounds(seconds: float, seed: int = 11) -> dict[str, NDArray[np.float64]]:
+    """What is no speech, of unit power: noises, hum, tones that come and go, clicks; and digital silence."""
+    rng = np.random.default_rng(seed)
+    n = round(seconds * RATE)
+    t = np.arange(n) / RATE
+    spectrum = np.fft.rfft(rng.standard_normal(n))
+    clicks = np.zeros(n)
+    clicks[rng.integers(0, n, max(1, n // 8000))] = 1
+    ringing = np.exp(-np.arange(400) / 60) * rng.standard_normal(400)
+    pitches = np.repeat(rng.choice([220.0, 440.0, 523.25, 697.0, 1000.0, 1336.0, 3000.0], n // 4000 + 1), 4000)[:n]
+    sounding = np.repeat(rng.random(n // 4000 + 1) < 0.6, 4000)[:n]
+    sounds = {
+        "white noise": rng.standard_normal(n),
+        "pink noise": np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1), n),
+        "hum": np.sum([np.sin(2 * np.pi * 50 * k * t) / k for k in (1, 2, 3, 5, 7)], axis=0),
+        "a tone": np.sin(2 * np.pi * 1000 * t),
+        "tones": np.sin(2 * np.pi * np.cumsum(pitches) / RATE) * sounding,
+        "clicks": np.convolve(clicks, ringing)[:n],
+    }
+    scaled = {name: sound / np.sqrt(np.mean(sound**2)) for name, sound in sounds.items()}
+    return scaled | {"silence": np.zeros(n)}
+
+
+def at_level(sound: NDArray[np.float64], level_db: float) -> NDArray[np.int16]:
+    """A sound of unit power at a level in dBFS."""
+    return (sound * 10 ** (level_db / 20) * 32767).clip(-32768, 32767).astype(np.int16)

@@ -8,6 +8,7 @@ import wave
 import numpy as np
 import pytest
 from scripted_world import CAPABILITIES, RATE, World, check_order
+from speech_corpus import at_level, nobodys_sounds
 
 pytest.importorskip("faster_whisper")
 
@@ -94,29 +95,9 @@ def test_noise_and_silence_say_nothing(engine: WhisperTranscriber, name: str) ->
     assert world.jobs == []
 
 
-def sounds(seconds: float = 8.0) -> dict[str, np.ndarray]:
-    rng = np.random.default_rng(11)
-    n = round(seconds * RATE)
-    t = np.arange(n) / RATE
-    spectrum = np.fft.rfft(rng.standard_normal(n))
-    pink = np.fft.irfft(spectrum / np.sqrt(np.arange(len(spectrum)) + 1), n)
-    clicks = np.zeros(n)
-    clicks[rng.integers(0, n, n // 8000)] = 1
-    clicks = np.convolve(clicks, np.exp(-np.arange(400) / 60) * rng.standard_normal(400))[:n]
-    return {
-        "white noise": rng.standard_normal(n),
-        "pink noise": pink,
-        "hum": sum(np.sin(2 * np.pi * 50 * k * t) / k for k in (1, 2, 3, 5, 7)),
-        "tone": np.sin(2 * np.pi * 1000 * t),
-        "clicks": clicks,
-    }
-
-
 @pytest.mark.parametrize("level_db", [-50, -25])
-@pytest.mark.parametrize("sound", list(sounds(0.1)))
+@pytest.mark.parametrize("sound", [name for name in nobodys_sounds(0.1) if name != "silence"])
 def test_nobodys_words_are_not_sent(engine: WhisperTranscriber, sound: str, level_db: float) -> None:
-    samples = sounds()[sound]
-    samples = samples / np.sqrt(np.mean(samples**2)) * 10 ** (level_db / 20) * 32767
-    world = listen(engine, samples.clip(-32768, 32767).astype(np.int16))
+    world = listen(engine, at_level(nobodys_sounds(8.0)[sound], level_db))
     assert world.text == ""
     assert len(world.jobs) <= 1

@@ -20,6 +20,7 @@ import numpy as np
 from fastring.asr.cores import available_cores, divide_cores
 from fastring.asr.log_mel import LogMel
 from fastring.asr.models import resolve_model
+from fastring.asr.tones import is_tones
 from fastring.asr.transcriber import Capabilities, Hypothesis, Job
 from fastring.asr.windows import quiet_cuts
 from fastring.asr.words import UNSPACED, Piece, cut_loops, join_pieces, sounding_s, tighten
@@ -28,6 +29,8 @@ from fastring.events import Word
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from fastring.config import AsrSettings
 
@@ -123,7 +126,7 @@ class WhisperTranscriber:
         answers: list[Hypothesis] = [Hypothesis(()) for _ in jobs]
         groups: dict[tuple[str, str], list[int]] = {}
         for index, job in enumerate(jobs):
-            if len(job.samples) < MIN_SAMPLES or float(np.abs(job.samples).max()) < QUIETEST_PEAK:
+            if _holds_no_word(job.samples):
                 continue
             if len(job.samples) > WINDOW_S * SAMPLE_RATE:
                 answers[index] = self._hear_long(job)
@@ -296,6 +299,11 @@ class WhisperTranscriber:
             ),
             language,
         )
+
+
+def _holds_no_word(samples: NDArray[np.float32]) -> bool:
+    """Whether that can be told without the model."""
+    return len(samples) < MIN_SAMPLES or float(np.abs(samples).max()) < QUIETEST_PEAK or is_tones(samples)
 
 
 def _pieces(rows: Iterable[dict[str, Any]]) -> list[Piece]:
