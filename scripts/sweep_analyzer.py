@@ -28,6 +28,9 @@ FIGURES = {
     "pitch": ("RPA", "VR", "VFA", "GPE20"),
 }
 
+# Of the pitch items one is singing: it would count as much as a sentence.
+SUBSETS: dict[str, dict[str, str]] = {"onset": {}, "tempo": {}, "pitch": {"real": "speech"}}
+
 
 def load_scorer(path: Path) -> ModuleType:
     """Import the folder's own scorer from its file."""
@@ -59,6 +62,7 @@ def main() -> int:
     parser.add_argument("--scorer", type=Path, required=True)
     parser.add_argument("--split", default="dev")
     parser.add_argument("--kind", choices=FIGURES, required=True)
+    parser.add_argument("--halves", action="store_true", help="every other item apart: does a choice hold on both?")
     parser.add_argument("setting", nargs="+", help="name=value,value,...")
     arguments = parser.parse_args()
     scorer = load_scorer(arguments.scorer)
@@ -73,12 +77,18 @@ def main() -> int:
             predictions = {
                 item["id"]: predict(arguments.kind, *a, tuning) for item, a in zip(items, audio, strict=True)
             }
-            rows = scorer.score({"items": predictions}, items, str(arguments.data))
-            totals = {row["data"]: row for row in rows if row["sub"] == "all"}
-            cells = [
-                f"{data} " + " ".join(f"{f} {row.get(f, float('nan')):.3f}" for f in FIGURES[arguments.kind])
-                for data, row in sorted(totals.items())
-            ]
+            cells = []
+            for part, chosen in (
+                {"even ": items[::2], "odd ": items[1::2]}.items() if arguments.halves else [("", items)]
+            ):
+                rows = scorer.score({"items": predictions}, chosen, str(arguments.data))
+                totals = {
+                    row["data"]: row for row in rows if row["sub"] == SUBSETS[arguments.kind].get(row["data"], "all")
+                }
+                cells += [
+                    f"{part}{data} " + " ".join(f"{f} {row.get(f, float('nan')):.3f}" for f in FIGURES[arguments.kind])
+                    for data, row in sorted(totals.items())
+                ]
             print(f"{name}={value:g}: " + " | ".join(cells), flush=True)
     return 0
 

@@ -31,14 +31,14 @@ struct AnalyzerSettings {
   double onset_offset_ms = 12.0;  // report time minus this is the onset's time
 
   // Pitch: normalised autocorrelation (Boersma 1993) with a fixed-lag best path.
-  double pitch_window_ms = 38.0;
+  double pitch_window_ms = 36.0;
   int pitch_every_hops = 1;
   double pitch_min_hz = 50.0;
   double pitch_max_hz = 2000.0;
   double pitch_lowpass_hz = 1000.0;
   double pitch_lowpass_order = 2.0;
   double pitch_silence = 0.08;
-  double pitch_voicing = 0.47;
+  double pitch_voicing = 0.45;
   double pitch_octave_cost = 0.02;
   double pitch_jump_cost = 0.7;
   double pitch_voiced_cost = 0.3;

@@ -23,6 +23,8 @@ constexpr float kRefineHeight = 0.85f;
 constexpr int kRefineSteps = 24;
 // Shorter lags are too coarse for a parabola when there are harmonics: they start at a multiple.
 constexpr float kRefineMinLag = 16.0f;
+// Peaks at shorter lags are those of a cosine: two of them lie within 10 values, and no harmonic is left in between.
+constexpr int kFewValues = 10;
 // Periods this far outside the range are candidates too, so that its ends are inside.
 constexpr double kRangeMargin = 1.06;
 // A pitch this little outside counts as the end of the range: a sixth of a semitone.
@@ -44,6 +46,15 @@ Peak vertex(const float* r, int lag) noexcept {
   const float curve = 2.0f * r[lag] - r[lag - 1] - r[lag + 1];
   const float shift = curve > 0.0f ? slope / curve : 0.0f;
   return {static_cast<float>(lag) + shift, r[lag] + 0.5f * slope * shift};
+}
+
+// The same of a cosine: where there are few values per period, a parabola is too flat.
+Peak cosine_vertex(const float* r, int lag) noexcept {
+  const float c = (r[lag - 1] + r[lag + 1]) / (2.0f * r[lag]);
+  if (std::fabs(c) > 0.99f) return vertex(r, lag);
+  const float step = std::acos(c);
+  const float phase = std::atan((r[lag + 1] - r[lag - 1]) / (2.0f * r[lag] * std::sin(step)));
+  return {static_cast<float>(lag) + phase / step, r[lag] / std::cos(phase)};
 }
 
 // How alike a window and itself `lag` samples later are, 1 for a perfect period: the normalised square difference
@@ -253,7 +264,7 @@ void PitchTracker::find_candidates(const float* r, float scale, Frame& frame) co
   const int count = analysis_kernels().maxima(r, min_lag_, max_lag_, 0.5f * voicing_ / scale, lags);
   for (int i = 0; i < count; ++i) {
     const int lag = lags[i];
-    const Peak peak = vertex(r, lag);
+    const Peak peak = lag < kFewValues ? cosine_vertex(r, lag) : vertex(r, lag);
     const float peak_height = peak.height * scale;
     const float height = peak_height > 1.0f ? 1.0f / peak_height : peak_height;
     const float f0 = static_cast<float>(sample_rate_) / peak.position;

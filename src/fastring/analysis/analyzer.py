@@ -79,7 +79,7 @@ class Analyzer(_native.Analyzer):
         onset_min_interval_ms: float = 40.0,
         pitch_min_hz: float = 50.0,
         pitch_max_hz: float = 2000.0,
-        pitch_voicing: float = 0.47,
+        pitch_voicing: float = 0.45,
         tempo_min_bpm: float = 40.0,
         tempo_max_bpm: float = 240.0,
         tempo_history_s: float = 8.0,
