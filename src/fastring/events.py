@@ -19,13 +19,16 @@ __all__ = [
     "AnalysisReady",
     "Audio",
     "ChannelEvent",
+    "Clear",
     "Close",
     "Closed",
     "Command",
+    "Configure",
     "Control",
     "DeclareSource",
     "EarlyTrigger",
     "EarlyTriggerRetracted",
+    "Echo",
     "EndReason",
     "Event",
     "Failure",
@@ -113,7 +116,27 @@ class Control:
     command: Literal["get_stats", "reset_analysis", "list_streams", "pause", "resume"]
 
 
-Command = Audio | Finalize | Close | Ping | Resume | Control | DeclareSource
+@dataclass(frozen=True, slots=True)
+class Clear:
+    """Forget the audio that has not been finalized."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configure:
+    """Hear the stream differently from here on; which fields there are is between a codec and its station."""
+
+    fields: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """What a codec wants said in its turn: a command that comes back to it as an event, from the station."""
+
+    name: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+Command = Audio | Finalize | Close | Ping | Resume | Control | DeclareSource | Clear | Configure | Echo
 
 
 EndReason = Literal["silence", "longest", "forced"]
@@ -462,4 +485,5 @@ Event = (
     | Closed
     | ChannelEvent
     | SourceEvent
+    | Echo
 )

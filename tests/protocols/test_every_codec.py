@@ -11,10 +11,13 @@ import pytest
 from example_events import example
 
 from fastring import events, protocols
+from fastring.config import EndpointSettings
 from fastring.protocols.codec import Codec
 from fastring.protocols.deepgram import DeepgramCodec
 from fastring.protocols.deepgram_results import ModelInfo
 from fastring.protocols.native import NativeCodec
+from fastring.protocols.openai_realtime import RealtimeCodec
+from fastring.protocols.openai_session import RealtimeSession
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +27,12 @@ EVENTS = get_args(events.Event)
 OPEN: dict[type, Callable[[], Codec]] = {
     NativeCodec: lambda: NativeCodec("s"),
     DeepgramCodec: lambda: DeepgramCodec("id", created="2026-01-01T00:00:00Z", model=ModelInfo("m", "1", "a")),
+    RealtimeCodec: lambda: RealtimeCodec(
+        RealtimeSession(
+            "s", expires_at=0, endpoint=EndpointSettings(), model="digits", knows_model=lambda name: name == "digits"
+        ),
+        new_id=lambda prefix: f"{prefix}_1",
+    ),
 }
 """How each codec is made. A new one gets its line here."""
 

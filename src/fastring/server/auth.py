@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Gate", "KeyRing", "is_loopback", "require_keys_in_public", "subprotocol_of"]
 
 _SCHEMES = ("bearer", "token")
+_OPENAI_KEY = "openai-insecure-api-key."  # what OpenAI's browser client puts before the key
 
 
 class KeyRing:
@@ -116,7 +117,7 @@ def subprotocol_of(headers: Mapping[str, str]) -> str | None:
     """The one offered sub-protocol the server selects; browsers hang up if none of theirs comes back. Never the key."""
     offered = _offered(headers)
     first = offered[0] if offered else ""
-    return first if first.lower() in (*_SCHEMES, "fastring") else None
+    return first if first.lower() in (*_SCHEMES, "fastring", "realtime") else None
 
 
 def is_loopback(host: str) -> bool:
@@ -144,11 +145,17 @@ def require_keys_in_public(security: SecuritySettings, server: ServerSettings) -
 
 
 def _presented_key(headers: Mapping[str, str]) -> str:
-    """`Authorization: Bearer KEY` or `Token KEY`; browsers offer the sub-protocols `bearer, KEY` or `token, KEY`."""
+    """`Authorization: Bearer KEY` or `Token KEY`, or the sub-protocols that browsers can offer.
+
+    They are `bearer, KEY` or `token, KEY`, or, from OpenAI's client, `realtime, openai-insecure-api-key.KEY`.
+    """
     scheme, _, key = headers.get("Authorization", "").partition(" ")
     if scheme.lower() in _SCHEMES:
         return key.strip()
     offered = _offered(headers)
+    for name in offered:
+        if name.startswith(_OPENAI_KEY):
+            return name.removeprefix(_OPENAI_KEY)
     return offered[1] if len(offered) >= 2 and offered[0].lower() in _SCHEMES else ""
 
 

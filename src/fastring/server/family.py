@@ -58,12 +58,14 @@ class Opening:
 class SocketRoute:
     """A WebSocket: the name it is counted under, its path, and who makes what stands behind it.
 
-    `open` makes every refusal (a `Problem`), before the upgrade.
+    `open` makes every refusal (a `Problem`), before the upgrade. `max_message_bytes`: of a protocol whose messages must
+    be larger than `server.max_message_bytes`.
     """
 
     name: str
     path: str
     open: Callable[[Services, Asked], Opening]
+    max_message_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

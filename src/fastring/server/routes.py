@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -23,6 +24,8 @@ from fastring.server.websocket import CLOSE_TIMEOUT_S, Socket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from fastring.config import ServerSettings
 
 __all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
@@ -79,7 +82,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
 def _socket_handler(route: SocketRoute) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         services = request.app[SERVICES]
-        socket = _socket(services, request)
+        settings = _limits(services, route)
+        socket = _socket(settings, request)
         services.registry.admit()
         asked = Asked(request.match_info, request.query, request.headers, request[OWNER])
         opening = route.open(services, asked)
@@ -89,7 +93,7 @@ def _socket_handler(route: SocketRoute) -> Handler:
             _transport(request),
             opening.codec,
             opening.station,
-            services.settings.server,
+            settings,
             name=f"{route.name}/{request.match_info.get('stream_id', '')}",
             idle_timeout_s=opening.idle_timeout_s,
         )
@@ -120,8 +124,12 @@ async def _serve(
         log.info("disconnected", connection=connection.name, code=connection.close_code)
 
 
-def _socket(services: Services, request: web.Request) -> Socket:
+def _limits(services: Services, route: SocketRoute) -> ServerSettings:
     settings = services.settings.server
+    return replace(settings, max_message_bytes=max(settings.max_message_bytes, route.max_message_bytes))
+
+
+def _socket(settings: ServerSettings, request: web.Request) -> Socket:
     protocol = subprotocol_of(request.headers)
     socket = Socket(
         timeout=CLOSE_TIMEOUT_S,

@@ -15,6 +15,7 @@ def test_the_paths_clients_ask_for() -> None:
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{model}"),
     }
+    assert {socket.path for socket in OPENAI.sockets} == {"/v1/realtime"}
     assert not any(page.open_to_all for page in OPENAI.pages)
 
 
