@@ -79,7 +79,15 @@ class DeepgramCodec:
     DECLINED: ClassVar[frozenset[type]] = frozenset(
         {
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
-            *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Reply, events.Echo),
+            *(
+                events.EarlyTrigger,
+                events.EarlyTriggerRetracted,
+                events.Status,
+                events.Ack,
+                events.Reply,
+                events.Echo,
+                events.SourceEvent,
+            ),
             *(events.VoiceReady, events.Resumed, events.AnalysisReady, events.Analysis),
             *(events.Recitation, events.RecitationResult, events.RecitationFailed),
         }
