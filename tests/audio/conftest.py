@@ -24,7 +24,13 @@ CONTAINERS = {
     "mp3": ("mp3", "libmp3lame", 44_100),
     "mp4": ("mp4", "aac", 44_100),
     "adts": ("adts", "aac", 16_000),
+    "fmp4": ("mp4", "aac", 44_100),
+    "fmp4-opus": ("mp4", "libopus", 48_000),
+    "mp4-faststart": ("mp4", "aac", 44_100),
 }
+# As browsers record: an index without samples in front, then fragments of a quarter of a second.
+FRAGMENTED = {"movflags": "empty_moov+default_base_moof+delay_moov", "frag_duration": "250000"}
+OPTIONS = {"fmp4": FRAGMENTED, "fmp4-opus": FRAGMENTED, "mp4-faststart": {"moov_size": "8192"}}
 
 
 def chirp(rate: int, seconds: float, channels: int = 1) -> NDArray[np.float32]:
@@ -43,7 +49,7 @@ def encoded(name: str, seconds: float = 2.0, channels: int = 1) -> bytes:
     samples = np.rint(chirp(rate, seconds, channels) * 32767).astype(np.int16)
     layout = "mono" if channels == 1 else "stereo"
     file = io.BytesIO()
-    with av.open(file, "w", format=container_format) as container:
+    with av.open(file, "w", format=container_format, options=OPTIONS.get(name, {})) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="s16", layout=layout)
         frame.sample_rate = rate

@@ -71,7 +71,7 @@ def test_cuts_at_random_bytes_change_nothing(container_name: str, make_container
     np.testing.assert_array_equal(decoded(data, seed), decoded(data))
 
 
-@pytest.mark.parametrize("name", ["wav", "flac", "webm", "mp3"])
+@pytest.mark.parametrize("name", ["wav", "flac", "webm", "mp3", "fmp4"])
 def test_byte_by_byte_is_fine_too(name: str, make_container: MakeContainer) -> None:
     data = make_container(name, 0.2)
     decoder = ContainerDecoder()
@@ -79,7 +79,7 @@ def test_byte_by_byte_is_fine_too(name: str, make_container: MakeContainer) -> N
     np.testing.assert_array_equal(heard, decoded(data))
 
 
-@pytest.mark.parametrize("name", ["wav", "flac", "webm", "ogg", "mp3", "adts"])
+@pytest.mark.parametrize("name", ["wav", "flac", "webm", "ogg", "mp3", "adts", "fmp4", "fmp4-opus", "mp4-faststart"])
 def test_audio_comes_while_the_stream_goes_on(name: str, make_container: MakeContainer) -> None:
     """Half of the bytes give most of half of the audio: nobody waits for the end. (FLAC looks 10 frames ahead.)"""
     data = make_container(name, 6.0)

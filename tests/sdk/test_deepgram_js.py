@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from node_clients import run_node
+from node_clients import run_module, run_node
 
-from fastring.recordings import SpokenWord, recording
+from fastring.recordings import SpokenWord, recording, recording_path
+
+GUIDE = Path(__file__).resolve().parents[2] / "docs" / "clients" / "deepgram.md"
 
 
 @pytest.fixture
@@ -72,3 +76,11 @@ def test_errors_of_recordings(ask: Any, options: Any, key: str | None, error: st
     (answer,) = ask("prerecorded", "seen_0", **options, **({"key": key} if key else {}))
     assert (answer["error"], answer["status"]) == (error, status)
     assert answer["body"]["err_code"] == err_code
+
+
+def test_the_example_of_the_guide_runs_as_written(server_url: str, api_key: str) -> None:
+    (code,) = re.findall(r"^```js\n(.*?)^```$", GUIDE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    code = code.replace("http://127.0.0.1:8000", server_url).replace("any, or one of FASTRING_API_KEYS", api_key)
+    path = json.dumps(str(recording_path("seen_8")))
+    read = f'import {{ readFileSync }} from "node:fs";\nconst pcm = readFileSync({path}).subarray(44);\n'
+    assert run_module(read + code).split() == recording("seen_8").text.split()

@@ -13,14 +13,24 @@ FOLDER = Path(__file__).resolve().parents[1] / "js"
 
 
 def run_node(script: str, *arguments: str, timeout_s: float = 120) -> str:
-    """What the script prints. Without Node or the packages the test is skipped; see `_miss`."""
+    """What a script of `tests/js` prints. Without Node or the packages the test is skipped; see `_miss`."""
+    return _run([str(FOLDER / script), *arguments], timeout_s)
+
+
+def run_module(code: str, *, timeout_s: float = 120) -> str:
+    """What a module prints that can import the packages; see `run_node`."""
+    return _run(["--input-type=module", "--eval", code], timeout_s)
+
+
+def _run(arguments: list[str], timeout_s: float) -> str:
     node = shutil.which("node") or ""
     if not node:
         _miss("no node on this machine")
     if not (FOLDER / "node_modules" / ".installed").exists():
         _miss("the JavaScript clients are not installed: make dev")
-    command = [node, str(FOLDER / script), *arguments]
-    result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, timeout=timeout_s, check=False)
+    result = subprocess.run(
+        [node, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
     assert result.returncode == 0, result.stderr
     return result.stdout
 

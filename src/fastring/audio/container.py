@@ -44,6 +44,8 @@ _BEGINNINGS = (
 )
 _DOUBTFUL_BYTES = 16_384
 
+_MAX_BOXES_BYTES = 1 << 16  # of an MP4 before its index or its audio
+
 MAX_BAD_PACKETS = 100  # in a row; a stream that holds nothing else is given up
 MAX_RETAINED_BYTES = 64 << 20  # of an MP4 that says only at its end what it holds
 
@@ -297,13 +299,40 @@ class _ForwardFeed:
         return data
 
 
+def _read_to(feed: _Feed, begun: bytes, n_bytes: int) -> bytes:
+    """So many bytes from the beginning, or all if there are not so many."""
+    while len(begun) < n_bytes and (data := feed.read(n_bytes - len(begun))):
+        begun += data
+    return begun
+
+
+def _look_for_index(feed: _Feed, begun: bytes) -> tuple[bytes, bool]:
+    """What was read of an MP4 for it, and whether its index stands before its audio.
+
+    Then it is read forward only, as it comes: in a file that it can seek, FFmpeg looks for more index at the end first,
+    which a browser's recording reaches when it is over.
+    """
+    at = 0
+    while at < _MAX_BOXES_BYTES:
+        begun = _read_to(feed, begun, at + 8)
+        size, kind = int.from_bytes(begun[at : at + 4], "big"), begun[at + 4 : at + 8]
+        if kind in (b"moov", b"moof"):
+            return begun, True
+        if kind == b"mdat" or size < 8:  # the audio, or a size that tells nothing
+            return begun, False
+        at += size
+    return begun, False
+
+
 def _decode_feed(feed: _Feed, sample_rate: int, channels: Channels) -> None:
     """The thread: everything the feed gives, decoded and converted, goes back into it."""
     try:
-        begun = b""
-        while len(begun) < 12 and (data := feed.read(12 - len(begun))):
-            begun += data
-        file = (_SeekableFeed if begun[4:8] == b"ftyp" else _ForwardFeed)(feed, begun)
+        begun = _read_to(feed, b"", 12)
+        kind: type[_ForwardFeed | _SeekableFeed] = _ForwardFeed
+        if begun[4:8] == b"ftyp":
+            begun, indexed = _look_for_index(feed, begun)
+            kind = _ForwardFeed if indexed else _SeekableFeed
+        file = kind(feed, begun)
         converter = StreamConverter(sample_rate, channels)
         known = any(begun[at:].startswith(magic) for at, magic in _BEGINNINGS)
         options = _LIVE if known else {**_LIVE, "formatprobesize": str(_DOUBTFUL_BYTES)}
