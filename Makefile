@@ -91,6 +91,9 @@ arm64-test: dev ## the C++ tests compiled for arm64, in an emulator (NEON)
 	  { echo "needs: apt-get install g++-aarch64-linux-gnu qemu-user-static"; exit 1; }
 	@$(call PRESET_RUN,arm64,)
 
+audit: dev ## known holes in what is installed (asks PyPI's advisories)
+	@$(UV) pip-audit && pip-audit --strict --skip-editable --progress-spinner off
+
 FUZZ_SECONDS = $(or $(SECONDS),60)
 # Many short inputs; libFuzzer's own choice of what to try next would take more time than the inputs do.
 FUZZ_SHORT := -max_len=64 -entropic=0
@@ -128,4 +131,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
+.PHONY: audit model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean

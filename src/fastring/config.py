@@ -275,11 +275,21 @@ class SecuritySettings:
     api_keys: tuple[str, ...] = _setting(
         (), "keys, comma-separated; none on loopback means open", env="FASTRING_API_KEYS", secret=True
     )
-    api_keys_file: str = _setting("", "file of keys, one a line")
+    api_keys_file: str = _setting(
+        "",
+        "file of keys, one a line, then streams=N and bytes_per_second=N if wanted; read again when it changes",
+    )
+    max_streams_per_key: int = _setting(0, "connections one key may have at a time; 0: no limit of its own")
+    max_bytes_per_second_per_key: int = _setting(0, "bytes one key may send in a second; 0: no limit of its own")
     allowed_origins: tuple[str, ...] = _setting(
         (), "origins besides the server's own that browsers may come from; * is any"
     )
     allow_public_without_keys: bool = _setting(False, "bind to a public address although there are no keys")
+
+    def __post_init__(self) -> None:
+        streams, rate = self.max_streams_per_key, self.max_bytes_per_second_per_key
+        _require(0 <= streams <= 100_000, "security.max_streams_per_key", streams, "0..100000")
+        _require(0 <= rate <= 1 << 40, "security.max_bytes_per_second_per_key", rate, "0..2^40")
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +298,8 @@ class ServerSettings:
 
     host: str = _setting("127.0.0.1", "address to bind")
     port: int = _setting(8000, "port to bind; 0 takes a free one")
+    tls_certificate: str = _setting("", "file of the TLS certificate and its chain, PEM; empty: no TLS")
+    tls_key: str = _setting("", "file of its private key, PEM; empty: it is in the certificate's file")
     max_streams: int = _setting(256, "streams in this process")
     max_sources: int = _setting(16, "sources on one connection of /ws/live; each counts as a stream")
     max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")

@@ -6,11 +6,11 @@ import pytest
 
 from fastring.config import SecuritySettings, ServerSettings
 from fastring.errors import ConfigError
-from fastring.server.auth import Gate, KeyRing, is_loopback, require_keys_in_public, subprotocol_of
+from fastring.server.auth import Gate, is_loopback, require_keys_in_public, subprotocol_of
 from fastring.server.problems import Problem
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    pass
 
 OPEN = SecuritySettings()
 KEYS = SecuritySettings(api_keys=("alpha-key", "beta-key"))
@@ -55,26 +55,6 @@ def test_everything_else_does_not(headers: dict[str, str]) -> None:
         gate(KEYS).owner(headers)
     assert caught.value.status == 401
     assert "alpha" not in caught.value.message
-
-
-def test_owners_are_told_apart_without_showing_the_key() -> None:
-    ring = KeyRing(KEYS)
-    alpha, beta = ring.owner("alpha-key"), ring.owner("beta-key")
-    assert alpha
-    assert beta
-    assert alpha != beta
-    assert "alpha" not in alpha
-    assert ring.owner("alpha-ke") is None
-
-
-def test_keys_come_from_a_file_too(tmp_path: Path) -> None:
-    path = tmp_path / "keys"
-    path.write_text("# staff\n\nfirst-key \nsecond-key\n")
-    ring = KeyRing(SecuritySettings(api_keys_file=str(path)))
-    assert len(ring) == 2
-    assert ring.owner("first-key")
-    with pytest.raises(ConfigError, match="nowhere"):
-        KeyRing(SecuritySettings(api_keys_file=str(tmp_path / "nowhere")))
 
 
 def test_without_keys_everyone_is_let_in() -> None:

@@ -7,10 +7,12 @@ import contextlib
 import json
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -20,7 +22,7 @@ from serving import BASE, TWO_UTTERANCES, chunks
 from fastring.asr.scripted import ScriptedTranscriber
 from fastring.config import SecuritySettings, ServerSettings, Settings
 from fastring.errors import ConfigError
-from fastring.server.run import run_server
+from fastring.server.run import run_server, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +42,17 @@ settings = Settings(server=ServerSettings(port=0, log_json=True), asr=asr)
 transcriber = create_transcriber(asr) if engine == "digits" else ScriptedTranscriber(["a b c d"], delay_s=delay_s)
 run_server(settings, transcriber, on_ready=lambda url: print(url, flush=True))
 print("over", flush=True)
+"""
+
+
+TLS_SERVER = """
+import sys
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import ServerSettings, Settings
+from fastring.server.run import run_server
+
+settings = Settings(server=ServerSettings(port=0, tls_certificate=sys.argv[1], handshake_s=0.5))
+run_server(settings, ScriptedTranscriber(["a b"]), on_ready=lambda url: print(url, flush=True))
 """
 
 
@@ -105,6 +118,13 @@ async def test_under_load_it_ends_in_time_without_a_traceback(
         assert codes == [1012] * 4
         events = [json.loads(line)["event"] for line in err.splitlines()]
         assert "going down" in events
+
+
+def test_a_hangup_is_only_a_reload_of_keys() -> None:
+    with process("scripted") as (child, _):
+        child.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert child.poll() is None
 
 
 async def test_a_second_signal_ends_it_at_once() -> None:
@@ -224,3 +244,50 @@ async def test_a_body_that_never_comes_is_408(serve: Serve) -> None:
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"server.handshake_s" in answer
         assert took_s < 4
+
+
+CERTIFICATE = str(Path(__file__).parent.parent / "support" / "localhost.pem")
+"""Made for these tests alone: anybody may have its key."""
+
+
+async def test_tls_with_a_certificate_of_ones_own() -> None:
+    trust = ssl.create_default_context(cafile=CERTIFICATE)
+    child = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", TLS_SERVER, CERTIFICATE], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        url = child.stdout.readline().strip()
+        assert url.startswith("https://")
+        async with aiohttp.ClientSession() as client:
+            async with client.ws_connect(f"{url}{BASE}voice/a", ssl=trust) as ws:
+                assert (await ws.receive_json())["type"] == "ready"
+            with pytest.raises(aiohttp.ClientError):
+                await client.get(f"{url}/")  # nobody trusts it unasked
+            with pytest.raises(aiohttp.ClientError):
+                await client.get(url.replace("https", "http"))
+        host, port = url.removeprefix("https://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""  # a TLS handshake that never comes
+        assert time.monotonic() - started < 3
+        writer.close()
+    finally:
+        child.terminate()
+        _, err = child.communicate(timeout=10)
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"tls_certificate": "/no/such.pem"}, "cannot be loaded"),
+        ({"tls_certificate": __file__}, "cannot be loaded"),
+        ({"tls_certificate": CERTIFICATE, "tls_key": __file__}, "cannot be loaded"),
+        ({"tls_key": CERTIFICATE}, "server.tls_certificate is not"),
+    ],
+)
+def test_a_certificate_that_cannot_be_had_is_told(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        tls_context(ServerSettings(**settings))  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from fastring.protocols.codec import Counters
 from fastring.recitation.references import load_references
 from fastring.server.auth import Gate
 from fastring.server.cors import add_cors_headers, answer_preflight
+from fastring.server.keys import Allowance
 from fastring.server.metrics import Metrics
 from fastring.server.problems import REFUSALS, answer_problems
 from fastring.server.registry import Registry
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["build_app", "drain"]
 
 _TICK_S = 0.05
+_KEYS_EVERY_S = 1.0
 _POOL_CLOSE_S = 0.5
 _HANG_UP_S = 0.25
 
@@ -64,6 +66,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         registry=Registry(settings.server.max_streams),
         metrics=Metrics(),
         gate=gate,
+        allowance=Allowance(gate.keys),
         window=AdaptiveWindow(settings.voice),
         references=references,
         keeper=SessionKeeper(settings.resume),
@@ -78,6 +81,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)
     app.cleanup_ctx.append(_keeper)
+    app.cleanup_ctx.append(_keys)
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(_add_headers)
     app.on_response_prepare.append(add_cors_headers)
@@ -131,6 +135,21 @@ async def _ticker(app: web.Application) -> AsyncIterator[None]:
             app[SERVICES].metrics.loop_lag.observe(max(0.0, time.monotonic() - due_s))
 
     task = asyncio.get_running_loop().create_task(tick(), name="ticker")
+    yield
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def _keys(app: web.Application) -> AsyncIterator[None]:
+    """Looks now and then whether the file of keys has changed."""
+
+    async def watch() -> None:
+        while True:
+            await asyncio.sleep(_KEYS_EVERY_S)
+            app[SERVICES].refresh_keys()
+
+    task = asyncio.get_running_loop().create_task(watch(), name="keys")
     yield
     task.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fastring.errors import ConfigError
 from fastring.protocols.messages import shown
+from fastring.server.keys import KeyRing
 from fastring.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -17,37 +15,10 @@ if TYPE_CHECKING:
 
     from fastring.config import SecuritySettings, ServerSettings
 
-__all__ = ["Gate", "KeyRing", "is_loopback", "require_keys_in_public", "subprotocol_of"]
+__all__ = ["Gate", "is_loopback", "require_keys_in_public", "subprotocol_of"]
 
 _SCHEMES = ("bearer", "token")
 _OPENAI_KEY = "openai-insecure-api-key."  # what OpenAI's browser client puts before the key
-
-
-class KeyRing:
-    """The keys that open the server. Only their digests are kept.
-
-    Raises:
-        ConfigError: the key file cannot be read.
-    """
-
-    def __init__(self, settings: SecuritySettings) -> None:
-        keys = [*settings.api_keys, *(_keys_in(settings.api_keys_file) if settings.api_keys_file else ())]
-        self._digests = [_digest(key.strip()) for key in keys if key.strip()]
-
-    def __len__(self) -> int:
-        return len(self._digests)
-
-    def owner(self, key: str) -> str | None:
-        """A short name for the key's holder, fit for logs, or None if no such key exists.
-
-        Takes the same time whichever key it is, and whether it is one.
-        """
-        presented = _digest(key)
-        found = None
-        for digest in self._digests:
-            if hmac.compare_digest(digest, presented):
-                found = digest.hex()[:8]
-        return found
 
 
 class Gate:
@@ -173,15 +144,3 @@ def _host_name(netloc: str) -> str:
     if netloc.startswith("["):
         return netloc[1:].partition("]")[0]
     return netloc.partition(":")[0]
-
-
-def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-def _keys_in(path: str) -> list[str]:
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"security.api_keys_file = {path!r} cannot be read: {error}") from error
-    return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]

@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import struct
 import time
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import WebSocketError, WSMsgType
@@ -24,7 +24,7 @@ from fastring.server.outbox import Outbox, PongFrame
 from fastring.server.websocket import CLOSE_TIMEOUT_S, answer_to
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from fastring.config import ServerSettings
     from fastring.events import Command, Event
@@ -37,6 +37,7 @@ __all__ = ["Connection"]
 log = structlog.get_logger("fastring.server")
 
 _BURST_S = 0.002  # what one connection may keep the loop for while messages are waiting
+_LONGEST_PAUSE_S = 5.0  # of a client that sends more than it may; its heartbeat must still be heard
 _WAITED_S = 0.0002  # a read that took longer than this has let others run
 
 _GOING_AWAY = 1012
@@ -54,9 +55,12 @@ class Connection:
         settings: limits.
         name: for logs.
         idle_timeout_s: how long the client may say nothing; None is the setting's.
+        owner: whose key it came with.
+        pace: told of an owner's bytes and the time, says how long to wait before more are read, in seconds.
 
     Attributes:
         gone: set when nothing is left.
+        owner: see above.
         close_code: what the connection ended with, whoever said it first; 1006 if nobody did.
         heard_close: see `Line.heard_close`.
     """
@@ -71,6 +75,8 @@ class Connection:
         *,
         name: str,
         idle_timeout_s: float | None = None,
+        owner: str = "",
+        pace: Callable[[str, int, float], float] = lambda _owner, _bytes, _now: 0.0,
     ) -> None:
         self.codec = codec
         self.station = station
@@ -78,6 +84,8 @@ class Connection:
         self.gone = asyncio.Event()
         self.close_code = 1006
         self.heard_close = False
+        self.owner = owner
+        self._pace = pace
         self._socket = socket
         self._transport = transport
         self._settings = settings
@@ -124,6 +132,25 @@ class Connection:
         """Close now, whatever is unanswered."""
         self._cut(_GOING_AWAY, b"going away")
 
+    def snapshot(self) -> dict[str, Any]:
+        """How it fares, for a debug view: figures and states, nothing that was said."""
+        now = time.monotonic()
+        return {
+            "name": self.name,
+            "owner": self.owner,
+            "waiting_events": len(self._outbox),
+            "unsent_bytes": self._transport.get_write_buffer_size(),
+            "sending_s": None if self._sending_s is None else round(now - self._sending_s, 3),
+            "silent_s": round(now - self._heard_s, 3),
+            "held_back": self._outbox.crowded or self.station.congested,
+            "ending": self._ending,
+            **asdict(self.codec.counters),
+        }
+
+    def revoke(self) -> None:
+        """Close because its key is no longer one."""
+        self.post(Failure("unauthorized", "this API key is no longer valid", fatal=True))
+
     async def run(self) -> None:
         """Serve until either side is done."""
         loop = asyncio.get_running_loop()
@@ -151,7 +178,10 @@ class Connection:
                 burst_s = now
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heard_s = now
+                wait_s = self._pace(self.owner, len(message.data), now)
                 await self._handle(message.data)
+                if wait_s and not self._ending:
+                    await asyncio.sleep(min(wait_s, _LONGEST_PAUSE_S))
             elif message.type is WSMsgType.CLOSE:
                 await self._answer_close(message.data)
                 return

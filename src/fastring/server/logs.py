@@ -51,6 +51,7 @@ def configure_logging(settings: ServerSettings) -> None:
     )
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(max(level, logging.WARNING))
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # it would log offered sub-protocols: keys, perhaps
 
 
 class Throttle:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -69,14 +71,31 @@ def _routes_of(family: Family) -> Iterator[web.RouteDef]:
 @web.middleware
 async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who may come in; an unknown stream is 404 wherever it is asked for."""
-    gate = request.app[SERVICES].gate
+    services = request.app[SERVICES]
+    gate = services.gate
     gate.check_origin(request.headers)
     if request.path not in _OPEN_TO_ALL:
-        request[OWNER] = gate.owner(request.headers)
+        request[OWNER] = owner = gate.owner(request.headers)
+        _charge(services, owner, request.content_length)
     try:
         return await handler(request)
     except UnknownStreamError as error:
         raise Problem(404, error.code, str(error), param="stream_id") from None
+
+
+def _charge(services: Services, owner: str, n_bytes: int | None) -> None:
+    """Count an upload against what its key may send.
+
+    Raises:
+        Problem: 429.
+    """
+    wait_s = services.allowance.spend(owner, 0, time.monotonic())
+    if wait_s and n_bytes:
+        retry_s = math.ceil(wait_s)
+        raise Problem(
+            429, "rate_limited", "this key sends too much (bytes_per_second)", headers={"Retry-After": str(retry_s)}
+        )
+    services.allowance.spend(owner, n_bytes or 0, time.monotonic())
 
 
 def _socket_handler(route: SocketRoute) -> Handler:
@@ -85,8 +104,17 @@ def _socket_handler(route: SocketRoute) -> Handler:
         settings = _limits(services, route)
         socket = _socket(settings, request)
         services.registry.admit()
-        asked = Asked(request.match_info, request.query, request.headers, request[OWNER])
-        opening = route.open(services, asked)
+        owner = request[OWNER]
+        services.allowance.enter(owner)
+        try:
+            await connect(services, settings, request, socket)
+        finally:
+            services.allowance.leave(owner)
+        return socket
+
+    async def connect(services: Services, settings: ServerSettings, request: web.Request, socket: Socket) -> None:
+        owner = request[OWNER]
+        opening = route.open(services, Asked(request.match_info, request.query, request.headers, owner))
         socket.headers.update(opening.headers)
         connection = Connection(
             socket,
@@ -96,9 +124,10 @@ def _socket_handler(route: SocketRoute) -> Handler:
             settings,
             name=f"{route.name}/{request.match_info.get('stream_id', '')}",
             idle_timeout_s=opening.idle_timeout_s,
+            owner=owner,
+            pace=services.allowance.spend,
         )
         await _serve(services, request, connection, socket, route.name)
-        return socket
 
     return handle
 

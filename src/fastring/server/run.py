@@ -7,6 +7,7 @@ import contextlib
 import gc
 import signal
 import socket
+import ssl
 from typing import TYPE_CHECKING
 
 import structlog
@@ -17,6 +18,7 @@ from fastring.errors import ConfigError
 from fastring.server.app import build_app
 from fastring.server.auth import require_keys_in_public
 from fastring.server.logs import configure_logging, http_log
+from fastring.server.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Transcriber
     from fastring.config import ServerSettings, Settings
 
-__all__ = ["make_runner", "run_server"]
+__all__ = ["make_runner", "run_server", "tls_context"]
 
 _LINGER_S = 2.0
 """How long the rest of a refused upload is read, so that the refusal is."""
@@ -79,6 +81,7 @@ async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callabl
     stopping = _stop_signal()
     runner = make_runner(app, settings.server)
     await runner.setup()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app[SERVICES].refresh_keys)
     _quieten_collector()
     try:
         address = await _bind(runner, settings)
@@ -92,7 +95,9 @@ async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callabl
 async def _bind(runner: web.AppRunner, settings: Settings) -> str:
     """Listen, and return the address as a URL."""
     host, port = settings.server.host, settings.server.port
-    site = web.TCPSite(runner, host, port, backlog=1024)
+    tls = tls_context(settings.server)
+    site = _Site(runner, host, port, backlog=1024, ssl_context=tls)
+    site.handshake_s = settings.server.handshake_s
     try:
         await site.start()
     except (OSError, socket.gaierror) as error:
@@ -100,7 +105,48 @@ async def _bind(runner: web.AppRunner, settings: Settings) -> str:
         raise ConfigError(f"server.host = {host!r}, server.port = {port}: cannot listen there: {reason}") from error
     bound = runner.addresses[0]
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
-    return f"http://{name}:{bound[1]}"
+    return f"{'https' if tls else 'http'}://{name}:{bound[1]}"
+
+
+def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
+    """TLS 1.2 and later with the certificate of the settings; None without one.
+
+    Raises:
+        ConfigError: the certificate or its key cannot be had.
+    """
+    if not settings.tls_certificate:
+        if settings.tls_key:
+            raise ConfigError("server.tls_key is set and server.tls_certificate is not", setting="server.tls_key")
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key or None, password=lambda: b"")
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"server.tls_certificate = {settings.tls_certificate!r}, server.tls_key = {settings.tls_key!r}: "
+            f"cannot be loaded: {error}",
+            setting="server.tls_certificate",
+        ) from error
+    return context
+
+
+class _Site(web.TCPSite):
+    """As aiohttp's, with a limit on the TLS handshake."""
+
+    handshake_s = 10.0
+
+    async def start(self) -> None:
+        await web.BaseSite.start(self)
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(
+            self._runner.server,
+            self._host,
+            self._port,
+            ssl=self._ssl_context,
+            backlog=self._backlog,
+            ssl_handshake_timeout=self.handshake_s if self._ssl_context else None,
+        )
 
 
 def _stop_signal() -> asyncio.Event:

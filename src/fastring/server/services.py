@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fastring.protocols.codec import Counters
     from fastring.recitation.references import References
     from fastring.server.auth import Gate
+    from fastring.server.keys import Allowance
     from fastring.server.metrics import Metrics
     from fastring.server.registry import Registry
     from fastring.server.sessions.keeper import SessionKeeper
@@ -42,6 +43,7 @@ class Services:
     registry: Registry
     metrics: Metrics
     gate: Gate
+    allowance: Allowance
     window: AdaptiveWindow
     references: References
     keeper: SessionKeeper
@@ -52,6 +54,14 @@ class Services:
 
     def __post_init__(self) -> None:
         self.uploads = Uploads(self)
+
+    def refresh_keys(self) -> None:
+        """Take over a changed file of keys; who came with a key that is gone has to go."""
+        if self.gate.keys.refresh():
+            self.allowance.update(self.gate.keys)
+            for connection in list(self.registry.connections):
+                if not self.allowance.knows(connection.owner):
+                    connection.revoke()
 
     def session_name(self, stream_id: str) -> str:
         """A name that no other session of this process has or had, even under the same id."""

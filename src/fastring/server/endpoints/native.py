@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastring.server.endpoints import native_http as http
+from fastring.server.endpoints.native_debug import debug, debug_all
 from fastring.server.endpoints.native_live import open_live
 from fastring.server.endpoints.native_recite import open_recitation, verify_upload
 from fastring.server.endpoints.native_sockets import open_audio, open_control, open_voice
@@ -28,6 +29,8 @@ NATIVE: Final = Family(
         Page("GET", "/api/v1/stream/list", http.list_streams),
         Page("GET", "/api/v1/stream/health", http.health, open_to_all=True),
         Page("POST", "/verify", verify_upload),
+        Page("GET", "/api/v1/stream/debug", debug_all),
+        Page("GET", "/api/v1/stream/debug/{stream_id}", debug),
         Page("GET", "/metrics", http.metrics),
         Page("GET", "/metrics/streaming", http.streaming_metrics),
         Page("GET", "/", http.index, open_to_all=True),
