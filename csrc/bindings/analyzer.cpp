@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "analyzer_recorder.hpp"
+#include "arguments.hpp"
 #include "arrays.hpp"
 #include "features.hpp"
 #include "register.hpp"
+#include "self.hpp"
 
 namespace fastring::bindings {
 namespace {
@@ -73,8 +75,11 @@ AnalyzerSettings settings_from(const py::dict& given) {
     const auto name = key.cast<std::string>();
     const auto field = setting_fields().find(name);
     if (field == setting_fields().end()) throw std::invalid_argument("there is no analyzer setting called " + name);
-    std::visit([&](auto member) { settings.*member = value.template cast<std::decay_t<decltype(settings.*member)>>(); },
-               field->second);
+    if (const auto* whole = std::get_if<int AnalyzerSettings::*>(&field->second)) {
+      settings.** whole = small_number(value, name.c_str());
+    } else {
+      settings.*std::get<double AnalyzerSettings::*>(field->second) = real_number(value, name.c_str());
+    }
   }
   return settings;
 }
@@ -111,7 +116,7 @@ PyObject* push_features(PyObject* self, PyObject* const* args, Py_ssize_t count)
     return nullptr;
   }
   try {
-    auto& analyzer = py::cast<Analyzer&>(py::handle(self));
+    auto& analyzer = self_as<Analyzer>(self);
     const Chunk chunk(args[0], analyzer.channels());
     OnsetSink sink;
     ChunkLevel level;
@@ -141,7 +146,8 @@ py::array array_of(const std::vector<Value>& values) {
   return py::array_t<Value>(static_cast<py::ssize_t>(values.size()), values.data());
 }
 
-py::dict push_tracks(Analyzer& analyzer, const py::object& audio) {
+py::dict push_tracks(py::handle self, const py::object& audio) {
+  auto& analyzer = checked_self<Analyzer>(self);
   const Chunk chunk(audio.ptr(), analyzer.channels());
   AnalyzerRecorder sink;
   {
@@ -193,7 +199,7 @@ py::list push_many(const py::list& analyzers, const py::list& chunks) {
   streams.reserve(count);
   audio.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    streams.push_back(&py::cast<Analyzer&>(analyzers[i]));
+    streams.push_back(&checked_self<Analyzer>(analyzers[i]));
     audio.push_back(std::make_unique<Chunk>(py::handle(chunks[i]).ptr(), streams.back()->channels()));
   }
   py::list out(count);
@@ -214,41 +220,39 @@ py::list push_many(const py::list& analyzers, const py::list& chunks) {
   return out;
 }
 
-py::list channel_levels(const Analyzer& analyzer) {
+py::list channel_levels(py::handle self) {
   py::list out;
-  for (const ChannelLevel& level : analyzer.channel_levels()) {
+  for (const ChannelLevel& level : checked_self<Analyzer>(self).channel_levels()) {
     out.append(py::make_tuple(level.rms, level.peak, level.dc_offset, level.zero_crossing_rate));
   }
   return out;
 }
 
-PyMethodDef push_method = {"push", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(push_features)),
-                           METH_FASTCALL, "Analyse one chunk of any length; returns Features."};
+PyMethodDef push_method = {"push", as_c_function(push_features), METH_FASTCALL,
+                           "Analyse one chunk of any length; returns Features."};
 
 }  // namespace
 
 void register_analyzer(py::module_& m) {
   register_features(m);
   py::class_<Analyzer> type(m, "Analyzer", "The analysis of one stream; see fastring.Analyzer.");
-  type.def(py::init([](double sample_rate, int channels, const py::dict& settings) {
-             return std::make_unique<Analyzer>(sample_rate, channels, settings_from(settings));
+  type.def(py::init([](const py::object& sample_rate, const py::object& channels, const py::dict& settings) {
+             return std::make_unique<Analyzer>(real_number(sample_rate, "sample_rate"),
+                                               small_number(channels, "channels"), settings_from(settings));
            }),
            py::arg("sample_rate"), py::arg("channels"), py::arg("settings"))
       .def("push_tracks", &push_tracks, py::arg("samples"), "Analyse one chunk; returns every frame it completed.")
       .def_static("defaults", &defaults, "Every setting of the core and its default.")
-      .def("reset", &Analyzer::reset, "Forget the stream.")
+      .def("reset", on_self<Analyzer, &Analyzer::reset>(), "Forget the stream.")
       .def("channel_levels", &channel_levels, "(rms, peak, dc_offset, zero_crossing_rate) per channel, last push.")
-      .def_property_readonly("sample_rate", &Analyzer::sample_rate)
-      .def_property_readonly("channels", &Analyzer::channels)
-      .def_property_readonly("hop_samples", &Analyzer::hop_samples)
-      .def_property_readonly("pitch_latency_samples", &Analyzer::pitch_latency_samples)
-      .def_property_readonly("samples_pushed", &Analyzer::samples_pushed)
-      .def_property_readonly("state_bytes", &Analyzer::state_bytes, "Memory of this stream alone.")
-      .def_property_readonly("non_finite_samples", &Analyzer::non_finite_samples);
-  py::object method =
-      py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), &push_method));
-  if (!method) throw py::error_already_set();
-  type.attr("push") = method;
+      .def_property_readonly("sample_rate", on_self<Analyzer, &Analyzer::sample_rate>())
+      .def_property_readonly("channels", on_self<Analyzer, &Analyzer::channels>())
+      .def_property_readonly("hop_samples", on_self<Analyzer, &Analyzer::hop_samples>())
+      .def_property_readonly("pitch_latency_samples", on_self<Analyzer, &Analyzer::pitch_latency_samples>())
+      .def_property_readonly("samples_pushed", on_self<Analyzer, &Analyzer::samples_pushed>())
+      .def_property_readonly("state_bytes", on_self<Analyzer, &Analyzer::state_bytes>(), "Memory of this stream alone.")
+      .def_property_readonly("non_finite_samples", on_self<Analyzer, &Analyzer::non_finite_samples>());
+  add_method(type, push_method);
   m.def("push_many", &push_many, py::arg("analyzers"), py::arg("chunks"), "One chunk each for many streams.");
 }
 

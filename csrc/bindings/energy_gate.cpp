@@ -4,11 +4,14 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
+#include "arguments.hpp"
 #include "arrays.hpp"
 #include "scratch.hpp"
+#include "self.hpp"
 
 namespace fastring::bindings {
 namespace {
@@ -110,7 +113,7 @@ PyObject* result(Completed& completed) {
 template <bool kWithAudio>
 PyObject* push(PyObject* self, PyObject* audio) {
   return guarded([&]() -> PyObject* {
-    auto& gate = py::cast<EnergyGate&>(py::handle(self));
+    auto& gate = self_as<EnergyGate>(self);
     ArrayView view;
     view.take_audio(audio);
     const auto frames = static_cast<std::size_t>(view.frames(1));
@@ -133,7 +136,7 @@ PyObject* push(PyObject* self, PyObject* audio) {
 template <bool kWithAudio>
 PyObject* flush(PyObject* self, PyObject* /*none*/) {
   return guarded([&]() -> PyObject* {
-    auto& gate = py::cast<EnergyGate&>(py::handle(self));
+    auto& gate = self_as<EnergyGate>(self);
     std::optional<Completed> completed;
     {
       const auto claim = gate.claim();
@@ -145,12 +148,14 @@ PyObject* flush(PyObject* self, PyObject* /*none*/) {
   });
 }
 
-void reset(EnergyGate& gate) {
+void reset(py::handle self) {
+  auto& gate = checked_self<EnergyGate>(self);
   const auto claim = gate.claim();
   gate.reset();
 }
 
-std::int64_t non_finite_samples(EnergyGate& gate) {
+std::int64_t non_finite_samples(py::handle self) {
+  auto& gate = checked_self<EnergyGate>(self);
   const auto claim = gate.claim();
   return gate.non_finite_samples();
 }
@@ -185,20 +190,22 @@ void register_energy_gate(py::module_& m) {
   if (frame_type == nullptr) throw py::error_already_set();
   m.attr("GateFrame") = py::reinterpret_borrow<py::object>(reinterpret_cast<PyObject*>(frame_type));
   py::class_<EnergyGate> type(m, "EnergyGate", "Level, noise floor and gate of every 32 ms; see fastring.EnergyGate.");
-  type.def(py::init<double, int, int, double>(), py::arg("sample_rate"), py::arg("frame_samples"),
-           py::arg("hold_frames"), py::arg("high_pass_hz"))
+  type.def(py::init([](const py::object& sample_rate, const py::object& frame_samples, const py::object& hold_frames,
+                       const py::object& high_pass_hz) {
+             return std::make_unique<EnergyGate>(
+                 real_number(sample_rate, "sample_rate"), small_number(frame_samples, "frame_samples"),
+                 small_number(hold_frames, "hold_frames"), real_number(high_pass_hz, "high_pass_hz"));
+           }),
+           py::arg("sample_rate"), py::arg("frame_samples"), py::arg("hold_frames"), py::arg("high_pass_hz"))
       .def("reset", &reset, "Forget the stream.")
-      .def_property_readonly("frame_samples", &EnergyGate::frame_samples, "Samples per frame.")
-      .def_property_readonly("hold_frames", &EnergyGate::hold_frames, "Frames held after the gate has closed.")
+      .def_property_readonly("frame_samples", on_self<EnergyGate, &EnergyGate::frame_samples>(), "Samples per frame.")
+      .def_property_readonly("hold_frames", on_self<EnergyGate, &EnergyGate::hold_frames>(),
+                             "Frames held after the gate has closed.")
       .def_property_readonly("non_finite_samples", &non_finite_samples, "NaN and infinite samples so far.")
-      .def_property_readonly("state_bytes", &EnergyGate::state_bytes, "Memory of this stream's state.");
+      .def_property_readonly("state_bytes", on_self<EnergyGate, &EnergyGate::state_bytes>(),
+                             "Memory of this stream's state.");
   type.attr("context_samples") = EnergyGate::kContextSamples;
-  for (PyMethodDef& method : methods) {
-    py::object descriptor =
-        py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), &method));
-    if (!descriptor) throw py::error_already_set();
-    type.attr(method.ml_name) = descriptor;
-  }
+  for (PyMethodDef& method : methods) add_method(type, method);
 }
 
 }  // namespace fastring::bindings

@@ -66,8 +66,8 @@
 #include <stdexcept>
 #include <string>
 
-#include "pcm.hpp"
 #include "ring_copy.hpp"
+#include "ring_storage.hpp"
 #include "types.hpp"
 
 namespace fastring {
@@ -118,7 +118,7 @@ struct RingStats {
 
 class RingBuffer {
  public:
-  static constexpr int kMaxChannels = 32;
+  static constexpr int kMaxChannels = RingStorage::kMaxChannels;
 
   // Throws std::invalid_argument for a setting out of range and std::bad_alloc. Touches every page, so that writing
   // does not have to.
@@ -151,11 +151,11 @@ class RingBuffer {
 
   // Copies [start, start + frames) to `out`. False, with `out` undefined, if any of it is not held.
   [[nodiscard]] bool read_at(SampleIndex start, void* out, std::int64_t frames) const noexcept {
-    return read_at_by(&RingBuffer::copy_frames_out, start, out, frames);
+    return read_at_by(&RingStorage::copy_out, start, out, frames);
   }
   // The same, as samples of the other type. Needs the library (pcm.cpp); all else here is header-only.
   [[nodiscard]] bool read_converted_at(SampleIndex start, void* out, std::int64_t frames) const noexcept {
-    return read_at_by(&RingBuffer::convert_frames_out, start, out, frames);
+    return read_at_by(&RingStorage::convert_out, start, out, frames);
   }
 
   [[nodiscard]] SampleIndex write_index() const noexcept { return written_.load(std::memory_order_acquire); }
@@ -165,10 +165,10 @@ class RingBuffer {
   }
 
   [[nodiscard]] std::int64_t capacity_frames() const noexcept { return capacity_; }
-  [[nodiscard]] int channels() const noexcept { return channels_; }
-  [[nodiscard]] SampleType sample_type() const noexcept { return sample_type_; }
+  [[nodiscard]] int channels() const noexcept { return storage_.channels(); }
+  [[nodiscard]] SampleType sample_type() const noexcept { return storage_.sample_type(); }
   [[nodiscard]] OverflowPolicy overflow() const noexcept { return overflow_; }
-  [[nodiscard]] std::int64_t frame_bytes() const noexcept { return frame_bytes_; }
+  [[nodiscard]] std::int64_t frame_bytes() const noexcept { return storage_.frame_bytes(); }
   [[nodiscard]] RingStats stats() const noexcept;
 
  private:
@@ -185,44 +185,20 @@ class RingBuffer {
     std::unique_ptr<Cursor> sibling;
   };
 
-  [[nodiscard]] std::uint64_t position(SampleIndex index) const noexcept {
-    const auto unsigned_index = static_cast<std::uint64_t>(index);
-    return mask_ != 0 ? unsigned_index & mask_ : unsigned_index % static_cast<std::uint64_t>(capacity_);
-  }
   [[nodiscard]] WriteStatus make_room(std::int64_t frames, SampleIndex& lowest) noexcept;
   void note_high_water(SampleIndex end, SampleIndex lowest) noexcept;
   [[nodiscard]] SampleIndex slowest(SampleIndex if_none) const noexcept;
   [[nodiscard]] std::int64_t pending_loss(const Cursor& cursor) const noexcept;
-  // Calls segment(position, done, count) for the part of [start, start + frames) before the wrap and the part behind
-  // it.
-  template <class Segment>
-  void for_segments(SampleIndex start, std::int64_t frames, Segment segment) const noexcept {
-    const std::uint64_t at = position(start);
-    const std::int64_t before_wrap = std::min(frames, capacity_ - static_cast<std::int64_t>(at));
-    segment(at, std::int64_t{0}, before_wrap);
-    if (before_wrap < frames) segment(std::uint64_t{0}, before_wrap, frames - before_wrap);
-  }
-  void copy_frames_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept;
-  void copy_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept;
-  void convert_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept;
   template <class Copy>
   bool read_at_by(Copy copy, SampleIndex start, void* out, std::int64_t frames) const noexcept;
   Cursor* take_cursor(SampleIndex start);
   void give_back(Cursor* cursor) noexcept;
 
-  struct WordsDelete {
-    void operator()(std::uint64_t* words) const noexcept { ::operator delete[](words, std::align_val_t{64}); }
-  };
-
   // Fixed after construction.
-  std::int64_t capacity_;
-  std::uint64_t mask_;  // capacity - 1 if that is a power of two above 1, else 0
-  std::int64_t frame_bytes_;
-  int channels_;
-  SampleType sample_type_;
+  RingStorage storage_;
+  std::int64_t capacity_;  // storage_'s, at hand
   OverflowPolicy overflow_;
   SampleIndex start_index_;
-  std::unique_ptr<std::uint64_t[], WordsDelete> words_;
 
   // The writer's line.
   alignas(64) detail::Atomic<SampleIndex> reserved_;
@@ -243,32 +219,17 @@ class RingBuffer {
 };
 
 inline RingBuffer::RingBuffer(const RingConfig& config)
-    : capacity_(config.capacity_frames),
-      mask_((capacity_ & (capacity_ - 1)) == 0 ? static_cast<std::uint64_t>(capacity_ - 1) : 0),
-      frame_bytes_(config.channels * sample_bytes(config.sample_type)),
-      channels_(config.channels),
-      sample_type_(config.sample_type),
+    : storage_(config.capacity_frames, config.channels, config.sample_type),
+      capacity_(config.capacity_frames),
       overflow_(config.overflow),
       start_index_(config.start_index),
       reserved_(config.start_index),
       written_(config.start_index),
       floor_(config.start_index),
       base_written_(config.start_index) {
-  if (channels_ < 1 || channels_ > kMaxChannels) {
-    throw std::invalid_argument("channels must be 1 to " + std::to_string(kMaxChannels) + ", not " +
-                                std::to_string(channels_));
-  }
-  const std::int64_t most = std::numeric_limits<std::int64_t>::max() / 2 / frame_bytes_;
-  if (capacity_ < 1 || capacity_ > most) {
-    throw std::invalid_argument("capacity must be 1 to " + std::to_string(most) + " frames, not " +
-                                std::to_string(capacity_));
-  }
   if (start_index_ < 0) {
     throw std::invalid_argument("start_index must be at least 0, not " + std::to_string(start_index_));
   }
-  const auto words = static_cast<std::size_t>(capacity_ * frame_bytes_ + 63) / 64 * (64 / detail::kWordBytes);
-  words_.reset(static_cast<std::uint64_t*>(::operator new[](words * detail::kWordBytes, std::align_val_t{64})));
-  std::fill_n(words_.get(), words, std::uint64_t{0});
 }
 
 inline WriteStatus RingBuffer::write(const void* audio, std::int64_t frames) noexcept {
@@ -277,7 +238,7 @@ inline WriteStatus RingBuffer::write(const void* audio, std::int64_t frames) noe
   if (status != WriteStatus::kOk || frames <= 0) return status;
   const SampleIndex end = written_.load(std::memory_order_relaxed) + frames;
   const std::int64_t kept = std::min(frames, capacity_);
-  copy_frames_in(end - kept, static_cast<const unsigned char*>(audio) + (frames - kept) * frame_bytes_, kept);
+  storage_.copy_in(end - kept, static_cast<const unsigned char*>(audio) + (frames - kept) * frame_bytes(), kept);
   note_high_water(end, lowest);
   written_.store(end, std::memory_order_release);
   return WriteStatus::kOk;
@@ -285,14 +246,12 @@ inline WriteStatus RingBuffer::write(const void* audio, std::int64_t frames) noe
 
 inline RingWriteView RingBuffer::reserve(std::int64_t frames) noexcept {
   const SampleIndex begin = written_.load(std::memory_order_relaxed);
-  const std::uint64_t at = position(begin);
-  const std::int64_t together = std::clamp<std::int64_t>(frames, 0, capacity_ - static_cast<std::int64_t>(at));
+  const std::int64_t together = std::clamp<std::int64_t>(frames, 0, storage_.frames_before_wrap(begin));
   SampleIndex lowest = 0;
   const WriteStatus status = make_room(together, lowest);
   if (status != WriteStatus::kOk) return {nullptr, begin, together, status};
   reservation_ = together;
-  auto* bytes = reinterpret_cast<unsigned char*>(words_.get());
-  return {bytes + at * static_cast<std::uint64_t>(frame_bytes_), begin, together, WriteStatus::kOk};
+  return {storage_.frame(begin), begin, together, WriteStatus::kOk};
 }
 
 inline WriteStatus RingBuffer::publish(std::int64_t frames) noexcept {
@@ -349,46 +308,9 @@ template <class Copy>
 bool RingBuffer::read_at_by(Copy copy, SampleIndex start, void* out, std::int64_t frames) const noexcept {
   const SampleIndex end = written_.load(std::memory_order_acquire);
   if (frames < 0 || start < oldest_index() || start > end || frames > end - start) return false;
-  (this->*copy)(start, out, frames);
+  (storage_.*copy)(start, out, frames);
   detail::acquire_fence();
   return start >= oldest_index();
-}
-
-inline void RingBuffer::copy_frames_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept {
-  const auto frame_bytes = static_cast<std::size_t>(frame_bytes_);
-  for_segments(start, frames, [&](std::uint64_t at, std::int64_t done, std::int64_t count) {
-    detail::copy_in(words_.get(), at * frame_bytes, audio + done * frame_bytes_,
-                    static_cast<std::size_t>(count) * frame_bytes);
-  });
-}
-
-inline void RingBuffer::copy_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept {
-  const auto frame_bytes = static_cast<std::size_t>(frame_bytes_);
-  for_segments(start, frames, [&](std::uint64_t at, std::int64_t done, std::int64_t count) {
-    detail::copy_out(static_cast<unsigned char*>(out) + done * frame_bytes_, words_.get(), at * frame_bytes,
-                     static_cast<std::size_t>(count) * frame_bytes);
-  });
-}
-
-// Through a block that stays in the first-level cache, so that the conversions may be ordinary vector code.
-inline void RingBuffer::convert_frames_out(SampleIndex start, void* out, std::int64_t frames) const noexcept {
-  constexpr std::size_t kBlockSamples = 512;
-  alignas(64) unsigned char block[kBlockSamples * sizeof(float)];
-  const SampleType to = other(sample_type_);
-  const auto from_bytes = static_cast<std::size_t>(sample_bytes(sample_type_));
-  const auto to_bytes = static_cast<std::size_t>(sample_bytes(to));
-  auto* target = static_cast<unsigned char*>(out);
-  for_segments(start, frames, [&](std::uint64_t at, std::int64_t, std::int64_t count) {
-    auto offset = static_cast<std::size_t>(at) * static_cast<std::size_t>(frame_bytes_);
-    for (auto left = static_cast<std::size_t>(count * channels_); left > 0;) {
-      const std::size_t part = std::min(kBlockSamples, left);
-      detail::copy_out(block, words_.get(), offset, part * from_bytes);
-      convert_samples(block, sample_type_, target, to, part);
-      offset += part * from_bytes;
-      target += part * to_bytes;
-      left -= part;
-    }
-  });
 }
 
 inline std::int64_t RingBuffer::pending_loss(const Cursor& cursor) const noexcept {

@@ -59,6 +59,9 @@ inline void acquire_fence() noexcept {
 inline void release_fence() noexcept {
   std::atomic_thread_fence(std::memory_order_release);
 }
+inline void sequential_fence() noexcept {
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+}
 #if defined(__GNUC__) && !defined(__clang__) && defined(__SANITIZE_THREAD__)
 #pragma GCC diagnostic pop
 #endif

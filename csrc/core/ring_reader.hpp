@@ -68,11 +68,11 @@ class RingReader {
   // Copies up to `frames` frames to `out` and moves on. Fewer than asked means that there are no more, or that the
   // writer overtook this very read.
   [[nodiscard]] ReadResult read(void* out, std::int64_t frames) noexcept {
-    return read_by(&RingBuffer::copy_frames_out, out, frames, ring_.sample_type_);
+    return read_by(&RingStorage::copy_out, out, frames, ring_.sample_type());
   }
   // The same, as samples of the other type. Needs the library (pcm.cpp).
   [[nodiscard]] ReadResult read_converted(void* out, std::int64_t frames) noexcept {
-    return read_by(&RingBuffer::convert_frames_out, out, frames, other(ring_.sample_type_));
+    return read_by(&RingStorage::convert_out, out, frames, other(ring_.sample_type()));
   }
 
   // Up to `frames` frames in place: as many as lie together, so fewer than available() where the ring wraps. The view
@@ -172,14 +172,14 @@ ReadResult RingReader::read_by(Copy copy, void* out, std::int64_t frames, Sample
   const SampleIndex begin = next();
   const std::int64_t count = std::min(frames, end - begin);
   if (count <= 0) return {begin, 0};
-  (ring_.*copy)(begin, out, count);
+  (ring_.storage_.*copy)(begin, out, count);
   detail::acquire_fence();
   const SampleIndex oldest = ring_.reserved_.load(std::memory_order_acquire) - ring_.capacity_;
   SampleIndex good = begin;
   if (oldest > begin) {  // the writer overtook this copy: keep what is whole
     good = std::min(oldest, begin + count);
     lose(begin, good);
-    const std::int64_t frame_bytes = ring_.channels_ * sample_bytes(as);
+    const std::int64_t frame_bytes = ring_.channels() * sample_bytes(as);
     auto* bytes = static_cast<unsigned char*>(out);
     std::memmove(bytes, bytes + (good - begin) * frame_bytes,
                  static_cast<std::size_t>((begin + count - good) * frame_bytes));
@@ -193,11 +193,8 @@ inline RingView RingReader::peek(std::int64_t frames) noexcept {
   const SampleIndex end = ring_.write_index();
   catch_up();
   const SampleIndex begin = next();
-  const std::uint64_t at = ring_.position(begin);
-  const std::int64_t together = std::min(end - begin, ring_.capacity_ - static_cast<std::int64_t>(at));
-  const auto* bytes = reinterpret_cast<const unsigned char*>(ring_.words_.get());
-  return {bytes + at * static_cast<std::uint64_t>(ring_.frame_bytes_), begin,
-          std::max<std::int64_t>(0, std::min(frames, together))};
+  const std::int64_t together = std::min(end - begin, ring_.storage_.frames_before_wrap(begin));
+  return {ring_.storage_.frame(begin), begin, std::max<std::int64_t>(0, std::min(frames, together))};
 }
 
 inline std::int64_t RingReader::commit(std::int64_t frames) noexcept {

@@ -4,6 +4,7 @@ import array
 import inspect
 import math
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -465,3 +466,37 @@ def test_pitch_stays_in_the_range_it_promises(rate: int, hz: float) -> None:
     assert ((voiced >= 50) & (voiced <= 2000)).all()
     if 60 <= hz <= 1900:
         assert np.median(voiced) == pytest.approx(hz, rel=0.01)
+
+
+SILENCE = np.zeros(512, np.float32)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda analyzer: analyzer.push(SILENCE),
+        lambda analyzer: analyzer.push_tracks(SILENCE),
+        lambda analyzer: analyzer.reset(),
+        lambda analyzer: analyzer.channel_levels(),
+        lambda analyzer: analyzer.sample_rate,
+        lambda analyzer: analyzer.state_bytes,
+        lambda analyzer: fastring.analyze_many([analyzer], [SILENCE]),
+    ],
+)
+def test_an_analyzer_without_init_says_so(use: Any) -> None:
+    with pytest.raises(TypeError, match=r"^Analyzer\.__init__\(\) was not called$"):
+        use(fastring.Analyzer.__new__(fastring.Analyzer))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"sample_rate": "x"}, "sample_rate must be a number, not 'x'"),
+        ({"sample_rate": 16_000, "channels": 1.5}, "channels must be a whole number, not 1.5"),
+        ({"sample_rate": 16_000, "hop_ms": None}, "hop_ms must be a number, not None"),
+        ({"sample_rate": 16_000, "tuning": {"onset_lag_hops": 1.5}}, "onset_lag_hops must be a whole number, not 1.5"),
+    ],
+)
+def test_a_wrong_type_is_named_in_one_line(arguments: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        fastring.Analyzer(**arguments)

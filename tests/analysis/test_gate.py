@@ -259,3 +259,15 @@ def test_two_threads_in_one_gate_get_an_error() -> None:
     assert refused
     assert "EnergyGate" in str(refused[0])
     assert len(gate.push(audio)) == len(audio) // FRAME_SAMPLES
+
+
+def test_a_gate_without_init_says_so() -> None:
+    gate = EnergyGate.__new__(EnergyGate)
+    for use in (lambda: gate.push(np.zeros(512, np.float32)), gate.flush, gate.reset, lambda: gate.frame_samples):
+        with pytest.raises(TypeError, match=r"EnergyGate\.__init__\(\) was not called$"):
+            use()
+
+
+def test_a_wrong_type_is_named_in_one_line() -> None:
+    with pytest.raises(TypeError, match=r"^hold_frames must be a whole number, not 1\.5$"):
+        EnergyGate(hold_frames=1.5)  # type: ignore[arg-type]

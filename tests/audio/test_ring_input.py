@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastring import RingBuffer, RingReader
-from fastring.errors import AudioFormatError, FastringError
+from fastring.errors import AudioFormatError, ConfigError, FastringError
 
 BAD_INPUT: list[tuple[str, dict[str, Any], Any, str]] = [
     ("odd-bytes", {}, b"abc", "3 bytes are no whole number of int16 samples of 2 bytes"),
@@ -125,7 +125,7 @@ def test_bad_arguments_are_type_errors() -> None:
             getattr(RingBuffer.__new__(RingBuffer), name)()
     with pytest.raises(ValueError, match="n must be at least 0, not -1"):
         ring.read(-1)
-    with pytest.raises(OverflowError):
+    with pytest.raises(ValueError, match=r"n must be below 2\*\*63, not "):
         ring.read(2**70)
 
 
@@ -142,3 +142,29 @@ def test_any_bytes_are_taken_whole_or_refused_whole(data: bytes, channels: int, 
         return
     assert frames * frame == len(data)
     assert ring.read().tobytes() == data[-7 * frame :]
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda ring: RingBuffer(1.5), "capacity must be a whole number, not 1.5"),
+        (lambda ring: RingBuffer(8, channels="2"), "channels must be a whole number, not '2'"),
+        (lambda ring: RingBuffer(8, overflow=3), 'overflow must be "drop_oldest" or "reject", not 3'),
+        (lambda ring: RingBuffer(8, start_index=None), "start_index must be a whole number, not None"),
+        (lambda ring: ring.read(1.5), "n must be a whole number, not 1.5"),
+        (lambda ring: ring.peek("x" * 1000), r"n must be a whole number, not 'x{50,59}\.\.\."),
+        (lambda ring: ring.commit(1.0), "n must be a whole number, not 1.0"),
+        (lambda ring: ring.read_at("0", 1), "start must be a whole number, not '0'"),
+        (lambda ring: ring.reader("0"), "start must be a whole number, not '0'"),
+    ],
+)
+def test_a_wrong_type_is_named_in_one_line(call: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=f"^{message}$"):
+        call(RingBuffer(8))
+
+
+def test_numbers_too_large_for_a_machine_word_are_out_of_range() -> None:
+    with pytest.raises(ConfigError, match=r"capacity must be below 2\*\*63, not 1180591620717411303424"):
+        RingBuffer(2**70)
+    with pytest.raises(ConfigError, match=r"channels must be below 2\*\*31, not 1099511627776"):
+        RingBuffer(8, 2**40)

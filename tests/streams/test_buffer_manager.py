@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -372,3 +373,9 @@ async def test_it_is_a_context_of_either_kind() -> None:
 
 def test_it_is_public() -> None:
     assert fastring.AudioBufferManager is AudioBufferManager
+
+
+@pytest.mark.parametrize("sample_rate", [0, -1, float("inf"), float("nan"), "44100"])
+def test_a_rate_must_be_a_rate(sample_rate: Any) -> None:
+    with pytest.raises(ConfigError, match=r"sample_rate = .*: must be above 0 Hz, and finite"):
+        AudioBufferManager().create_stream("mic", sample_rate)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastring.errors import AudioFormatError, ConfigError
-from fastring.streams.intake import check_encoding, for_float32_ring
+from fastring.streams.intake import check_encoding, check_size, for_float32_ring
 
 
 def test_float32_is_passed_on_as_it_is() -> None:
@@ -36,3 +36,10 @@ def test_encodings() -> None:
     assert check_encoding("linear16") == "linear16"
     with pytest.raises(ConfigError, match=r"mp3.*float32 or linear16"):
         check_encoding("mp3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("bad", [0, -1, 1.5, "8", None, True])
+def test_a_size_is_a_whole_number_that_makes_sense(bad: object) -> None:
+    with pytest.raises(ConfigError, match=r"chunk_size = .*: must be a whole number of at least 1"):
+        check_size("chunk_size", bad)  # type: ignore[arg-type]
+    assert check_size("chunk_size", np.int64(8)) == 8  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastring.audio.ring import RingBuffer
 from fastring.session.stats import buffer_stats
-from fastring.streams.intake import Encoding, check_encoding, for_float32_ring
+from fastring.streams.intake import Encoding, check_encoding, check_size, for_float32_ring
 
 if TYPE_CHECKING:
     from fastring.streams.intake import AudioInput, Float32
@@ -31,7 +31,7 @@ class AudioBuffer:
 
     def __init__(self, max_size: int, channels: int = 1, encoding: Encoding = "float32") -> None:
         self._encoding = check_encoding(encoding)
-        self._ring = RingBuffer(max_size, channels, "float32")
+        self._ring = RingBuffer(check_size("max_size", max_size), channels, "float32")
 
     @property
     def max_size(self) -> int:

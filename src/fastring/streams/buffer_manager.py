@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsFloat
 
 from fastring.audio.ring import RingBuffer
 from fastring.config import AnalysisSettings
@@ -19,7 +20,7 @@ from fastring.streams.callbacks import (
     running_loop,
     stop_runners,
 )
-from fastring.streams.intake import Encoding, check_encoding, for_float32_ring
+from fastring.streams.intake import Encoding, check_encoding, check_size, for_float32_ring
 
 __all__ = ["AudioBufferManager", "ChunkCallback"]
 
@@ -135,12 +136,10 @@ class AudioBufferManager:
     """
 
     def __init__(self, chunk_size: int = 1024, *, max_size: int | None = None) -> None:
-        if chunk_size < 1:
-            raise ConfigError(f"chunk_size = {chunk_size}: must be at least 1")
+        self.chunk_size = check_size("chunk_size", chunk_size)
+        self._max_size = None if max_size is None else check_size("max_size", max_size)
         if max_size is not None and max_size < chunk_size:
             raise ConfigError(f"max_size = {max_size}: must be at least chunk_size ({chunk_size})")
-        self.chunk_size = chunk_size
-        self._max_size = max_size
         self._streams: dict[str, _Stream] = {}
         self._lock = threading.Lock()
         self._processing = False
@@ -167,8 +166,8 @@ class AudioBufferManager:
         """
         if not stream_id or not isinstance(stream_id, str):
             raise ConfigError(f"stream_id = {stream_id!r}: must be a string that is not empty")
-        if not sample_rate > 0:
-            raise ConfigError(f"sample_rate = {sample_rate!r}: must be above 0 Hz")
+        if not isinstance(sample_rate, SupportsFloat) or not 0 < sample_rate < math.inf:
+            raise ConfigError(f"sample_rate = {sample_rate!r}: must be above 0 Hz, and finite")
         about_a_megabyte = AnalysisSettings().ring_bytes // (_FLOAT32_BYTES * max(channels, 1))
         stream = _Stream(
             stream_id,

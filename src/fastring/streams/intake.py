@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+import operator
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, TypeAlias, get_args
 
 import numpy as np
 
@@ -15,9 +16,20 @@ if TYPE_CHECKING:
     Float32: TypeAlias = NDArray[np.float32]
     AudioInput: TypeAlias = NDArray[np.float32] | NDArray[np.int16] | bytes | bytearray | memoryview
 
-__all__ = ["Encoding", "check_encoding", "for_float32_ring"]
+__all__ = ["Encoding", "check_encoding", "check_size", "for_float32_ring"]
 
 Encoding = Literal["float32", "linear16"]
+
+
+def check_size(name: str, value: int, least: int = 1) -> int:
+    """`value` as an int, if it is a whole number of at least `least`.
+
+    Raises:
+        ConfigError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex) or operator.index(value) < least:
+        raise ConfigError(f"{name} = {value!r}: must be a whole number of at least {least}")
+    return operator.index(value)
 
 
 def check_encoding(encoding: Encoding) -> Encoding:
