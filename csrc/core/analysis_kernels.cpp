@@ -140,24 +140,54 @@ FASTRING_INLINE F32x8 sums_of(const F32x8* v) {
   return low_halves(quads[0], quads[1]) + high_halves(quads[0], quads[1]);
 }
 
+template <int kVectors>
+FASTRING_INLINE F32x8 group_of_bands(const float* spectrum, const std::int32_t* start, const float* weights) {
+  F32x8 totals[8];
+  for (int band = 0; band < 8; ++band, weights += 8 * kVectors) {
+    const float* from = spectrum + start[band];
+    F32x8 total = load(from) * load(weights);
+    for (int i = 1; i < kVectors; ++i) total += load(from + 8 * i) * load(weights + 8 * i);
+    totals[band] = total;
+  }
+  return sums_of(totals);
+}
+
+FASTRING_INLINE F32x8 group_of_wide_bands(const float* spectrum, const std::int32_t* start, int vectors,
+                                          const float* weights) {
+  F32x8 totals[8];
+  for (int band = 0; band < 8; ++band, weights += 8 * vectors) {
+    const float* from = spectrum + start[band];
+    F32x8 total = load(from) * load(weights);
+    for (int i = 1; i < vectors; ++i) total += load(from + 8 * i) * load(weights + 8 * i);
+    totals[band] = total;
+  }
+  return sums_of(totals);
+}
+
 void bands(const BandTable& table, const float* spectrum, float* out) {
   for (int group = 0; group < table.groups; ++group) {
     const std::int32_t* start = table.start + 8 * group;
-    const int width = 8 * table.vectors[group];
-    if (width == 0) {
-      store(out + 8 * group, load(spectrum + start[0]));
-      continue;
-    }
     const float* weights = table.weights + table.offset[group];
-    F32x8 totals[8];
-    for (int band = 0; band < 8; ++band) {
-      const float* from = spectrum + start[band];
-      F32x8 total = load(from) * load(weights);
-      for (int i = 8; i < width; i += 8) total += load(from + i) * load(weights + i);
-      totals[band] = total;
-      weights += width;
+    float* to = out + 8 * group;
+    switch (table.vectors[group]) {
+      case 0:
+        store(to, load(spectrum + start[0]));
+        break;
+      case 1:
+        store(to, group_of_bands<1>(spectrum, start, weights));
+        break;
+      case 2:
+        store(to, group_of_bands<2>(spectrum, start, weights));
+        break;
+      case 3:
+        store(to, group_of_bands<3>(spectrum, start, weights));
+        break;
+      case 4:
+        store(to, group_of_bands<4>(spectrum, start, weights));
+        break;
+      default:
+        store(to, group_of_wide_bands(spectrum, start, table.vectors[group], weights));
     }
-    store(out + 8 * group, sums_of(totals));
   }
 }
 

@@ -194,11 +194,17 @@ bool TempoTracker::envelope(float* held, float* out) const noexcept {
   double window = 0.0;
   int from = 0;
   int to = 0;
+  int width = 0;
+  double share = 0.0;
   double mean = 0.0;
   for (int i = 0; i < count_; ++i) {
     for (; to < std::min(count_, i + half + 1); ++to) window += static_cast<double>(out[to]);
     for (; from < i - half; ++from) window -= static_cast<double>(out[from]);
-    held[i] = std::max(0.0f, out[i] - static_cast<float>(window / (to - from)));
+    if (to - from != width) {  // at either end only: a division per value is dear
+      width = to - from;
+      share = 1.0 / width;
+    }
+    held[i] = std::max(0.0f, out[i] - static_cast<float>(window * share));
     mean += static_cast<double>(held[i]);
   }
   for (int i = 0; i < count_; ++i) out[i] = held[i] - static_cast<float>(mean / count_);
