@@ -336,7 +336,7 @@ class Connection:
 
     async def _answer_close(self, code: int | None) -> None:
         """The peer has said its close code: say it too, unless it is the answer to ours, and close."""
-        self.heard_close = True
+        self.heard_close = self._farewell is not None and code == self.close_code
         if self._farewell is None:
             self.close_code = code or 1005
             await self._socket.close(code=answer_to(code), drain=False)

@@ -23,7 +23,7 @@ class Line(Protocol):
 
     @property
     def heard_close(self) -> bool:
-        """Whether the peer has sent a close frame: if it answers ours, the peer has had everything before it."""
+        """Whether the peer has answered our close frame, and so has had everything that came before it."""
         ...
 
 

@@ -1,10 +1,10 @@
-"""A client of the native protocol: audio goes out, messages come in, over one WebSocket."""
+"""One WebSocket of the native protocol, as it is: audio goes out, messages come in; what is lost with it is lost."""
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fastring.errors import FastringError, ProtocolError
 
-__all__ = ["ClientStream", "connect"]
+__all__ = ["ClientStream", "Endpoint", "Message", "address_of", "connect", "headers_of", "refusal"]
 
 Endpoint = Literal["voice", "audio", "control"]
 Message = dict[str, Any]
@@ -105,20 +105,30 @@ async def connect(
     """
     import aiohttp
 
-    address = f"{url.rstrip('/')}/api/v1/stream/{endpoint}/{quote(stream_id, safe='')}?{urlencode(parameters)}"
-    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
-    async with aiohttp.ClientSession(headers=headers) as session:
+    address = address_of(url, stream_id, endpoint, parameters)
+    async with aiohttp.ClientSession(headers=headers_of(api_key)) as session:
         try:
             socket = await session.ws_connect(address, max_msg_size=0)
         except aiohttp.WSServerHandshakeError as error:
-            raise ProtocolError(await _refusal(session, address, error.status)) from error
+            raise ProtocolError(await refusal(session, address, error.status)) from error
         except aiohttp.ClientError as error:
             raise FastringError(f"no server at {url}: {error}") from error
         async with socket:
             yield ClientStream(socket)
 
 
-async def _refusal(session: Any, address: str, status: int) -> str:
+def address_of(url: str, stream_id: str, endpoint: Endpoint, parameters: Mapping[str, str | float]) -> str:
+    """Where a stream of that name is on a server."""
+    path = f"/api/v1/stream/{endpoint}/{quote(stream_id, safe='')}"
+    return f"{url.rstrip('/')}{path}?{urlencode(parameters)}"
+
+
+def headers_of(api_key: str) -> dict[str, str]:
+    """What presents the key."""
+    return {"Authorization": f"Bearer {api_key}"} if api_key else {}
+
+
+async def refusal(session: Any, address: str, status: int) -> str:
     """Why an upgrade was refused: a plain request to the same address is answered with the same error, and its text."""
     with contextlib.suppress(Exception):
         async with session.get(address) as answer:
