@@ -183,7 +183,7 @@ class AsrSettings:
     log_prob_threshold: float = _setting(-1.0, "and whose mean log-probability is under this")
     compression_ratio_threshold: float = _setting(2.4, "drop text that repeats itself more than this")
     script: str = _setting("", "file of the scripted engine, one line per utterance")
-    decoders: int = _setting(4, "streams that pocketsphinx hears at a time; each takes some 95 MB")
+    decoders: int = _setting(4, "streams that pocketsphinx hears at a time; each is a process of some 130 MB")
 
     def __post_init__(self) -> None:
         chain = (self.engine, *self.fallback)
