@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
@@ -21,11 +22,14 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Job
     from fastring.events import Event
     from fastring.server.metrics import Metrics
+    from fastring.session.backpressure import Backpressure
     from fastring.session.voice import VoiceSession, VoiceStats
 
 __all__ = ["VoiceListener", "VoiceRunner"]
 
 SESSION_RATE = 16_000
+_CHUNK_S = 0.1  # what waits in a session is told in chunks of this length
+_CALM_S = 0.6
 
 
 class VoiceListener(Protocol):
@@ -55,11 +59,13 @@ class VoiceRunner:
     Attributes:
         name: see above.
         listener: who hears the events.
+        pressure: what the listener is told while `congested`; None: nothing.
     """
 
     def __init__(self, session: VoiceSession, *, name: str, pool: TranscriberPool, metrics: Metrics) -> None:
         self.name = name
         self.listener: VoiceListener | None = None
+        self.pressure: Backpressure | None = None
         self._session = session
         self._pool = pool
         self._metrics = metrics
@@ -69,6 +75,8 @@ class VoiceRunner:
         self._timer: asyncio.TimerHandle | None = None
         self._alarm_s = 0.0
         self._stopped = False
+        self._calm: asyncio.TimerHandle | None = None
+        self._dropped = 0
         self._owed: dict[int, float] = {}  # jobs of finals that are not answered, oldest first, and since when
 
     @property
@@ -119,8 +127,9 @@ class VoiceRunner:
         """Let everything go, answered or not. No event follows."""
         self._stopped = True
         self.listener = None
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._calm):
+            if timer is not None:
+                timer.cancel()
         self._pool.cancel(self.name)
 
     def _advance(self, now: float) -> None:
@@ -134,7 +143,26 @@ class VoiceRunner:
                 self._meter.note(told, now)
                 if self.listener is not None:
                     self.listener.hear(told)
+        if self.pressure is not None and (self.congested or self.pressure.active):
+            self._tell_pressure(self.pressure, now)
         self._arm()
+
+    def _tell_pressure(self, pressure: Backpressure, now: float) -> None:
+        """Say how far the client is ahead of the engine; again in a moment, for it may be over without another sign."""
+        stats = self._session.stats()
+        pressure.lose(stats.dropped_samples - self._dropped)
+        self._dropped = stats.dropped_samples
+        waiting_s = stats.waiting_samples / SESSION_RATE
+        lag_s = max(self.lag_s(now), waiting_s)
+        status = pressure.report(self.congested, waiting=math.ceil(waiting_s / _CHUNK_S), lag_s=lag_s, now=now)
+        if status is not None and self.listener is not None:
+            self.listener.hear(status)
+        if pressure.active and not self._stopped and self._calm is None:
+            self._calm = self._loop.call_later(_CALM_S, self._look_again)
+
+    def _look_again(self) -> None:
+        self._calm = None
+        self._advance(time.monotonic())
 
     def _submit(self, job: Job, now: float) -> None:
         """Offer a job to the pool. What it has no room for, the session skips or tries again."""

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from serving import SCRIPT, TWO_UTTERANCES, chunks, listen, of, settings_for_tests, speech, texts
 
-from fastring.config import SecuritySettings
+from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import SecuritySettings, VoiceSettings
 
 if TYPE_CHECKING:
     from serving import Running, Serve
@@ -96,3 +99,43 @@ async def test_a_name_is_its_keys_own(serve: Serve) -> None:
         await ws.receive_json()
         status, error = await server.refusal(BASE + "voice/a", headers=keys[1])
         assert (status, error["code"]) == (409, "stream_exists")
+
+
+async def test_a_client_far_ahead_of_the_engine_is_told_and_loses_nothing(serve: Serve) -> None:
+    """B3 on the voice endpoint: five times what the ring holds, at once, and an engine that takes its time."""
+    settings = replace(
+        settings_for_tests(), voice=VoiceSettings(ring_seconds=8.0, max_segment_s=2.0, progressive=False)
+    )
+    engine = ScriptedTranscriber(SCRIPT, delay_s=0.15, concurrency=1)
+    async with serve(settings, engine) as server, server.connect(BASE + "voice/a") as ws:
+        for _ in range(5):
+            await ws.send_bytes(TWO_UTTERANCES)
+        await ws.send_str('{"type":"close"}')
+        said = await listen(ws)
+    statuses = of(said, "status")
+    assert next(status["state"] for status in statuses) == "backpressure"
+    assert statuses[-1]["state"] == "recovered"
+    first = statuses[0]
+    assert first["queue_depth"] > 0
+    assert first["lag_ms"] > 0
+    assert first["retry_after_ms"] >= 100
+    assert first["dropped_frames"] == 0
+    assert len([text for text in texts(said) if text]) >= 10
+    assert said[-1]["stats"]["dropped_samples"] == 0
+
+
+async def test_missing_messages_are_told_and_end_what_was_said(server: Running) -> None:
+    """H9, B7 on the voice endpoint."""
+    word = speech("seen_0")[: 4 * 16_000]
+    async with server.connect(BASE + "voice/a?framing=seq32") as ws:
+        parts = list(chunks(word))
+        numbers = [*range(len(parts)), *range(len(parts) + 5, 2 * len(parts) + 5)]
+        for number, chunk in zip(numbers, parts * 2, strict=True):
+            await ws.send_bytes(number.to_bytes(4, "little") + chunk)
+        await ws.send_str('{"type":"close"}')
+        said = await listen(ws)
+    (gap,) = of(said, "status")
+    assert (gap["state"], gap["dropped_frames"]) == ("gap", 5)
+    assert said[-1]["stats"]["seq_gaps"] == 5
+    hole = len(word) / 2 / 16_000
+    assert not [final for final in of(said, "final") if final["start"] < hole < final["end"] - 0.1]

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastring.errors import ProtocolError
-from fastring.events import Closed
+from fastring.events import Closed, Status
 from fastring.server.decoding import close_decoder, flush_decoder
 from fastring.server.sessions.store import SessionRecord
+from fastring.session.backpressure import Backpressure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,6 +103,7 @@ class ResumableSession:
         self._closing = False
         self._last_stats: dict[str, Any] | None = None
         runner.listener = self
+        runner.pressure = Backpressure()
 
     # --- what it is --------------------------------------------------------------------------------------------------
 
@@ -208,6 +210,10 @@ class ResumableSession:
             return 0
         self._source = audio.source
         self.last_audio_s = now
+        if audio.missing:
+            self.hear(Status("gap", audio.source, audio.missing))
+            self._progress.note_audio(0, 1)
+            self._runner.receive_gap(1, now)  # what is on both sides of a hole is never heard as one
         samples = self._decoder.push(audio.data)
         sent = len(audio.data) // self._frame_bytes if self._frame_bytes else len(samples)
         self._take(samples, sent, now)
