@@ -44,7 +44,7 @@ class SlidingBuffer {
     const int wrapped = std::clamp(-begin, 0, n);
     const float* data = data_.data() + kFront;
     std::memcpy(out, data + (keep_ + begin) % keep_, static_cast<std::size_t>(wrapped) * sizeof(float));
-    std::memcpy(out + wrapped, data + begin + wrapped, static_cast<std::size_t>(n - wrapped) * sizeof(float));
+    std::memcpy(out + wrapped, data + (begin + wrapped), static_cast<std::size_t>(n - wrapped) * sizeof(float));
   }
   void clear() noexcept {
     std::fill(data_.begin(), data_.end(), 0.0f);
