@@ -19,6 +19,7 @@ __all__ = [
     "EndpointSettings",
     "OpenAISettings",
     "RecitationSettings",
+    "RepliesSettings",
     "ResumeSettings",
     "SecuritySettings",
     "ServerSettings",
@@ -153,6 +154,32 @@ class RecitationSettings:
 
     def __post_init__(self) -> None:
         _require(0 < self.minor_similarity < 1, "recitation.minor_similarity", self.minor_similarity, "between 0 and 1")
+
+
+@dataclass(frozen=True, slots=True)
+class RepliesSettings:
+    """A language model that answers what is said, from the early trigger on."""
+
+    base_url: str = _setting("", "OpenAI-compatible service, for example http://127.0.0.1:8080/v1; empty: no replies")
+    api_key: str = _setting("", "its key", env="FASTRING_REPLIES_API_KEY", secret=True)
+    model: str = _setting("default", "model to ask for")
+    system_prompt: str = _setting("", "what the model is told first")
+    max_tokens: int = _setting(256, "longest reply, in tokens")
+    history: int = _setting(16, "turns of the conversation that the model is told")
+    max_replies: int = _setting(8, "replies under way in this process; more are not asked for")
+    timeout_s: float = _setting(30.0, "a reply is given up after this long")
+
+    def __post_init__(self) -> None:
+        _require(
+            not self.base_url or self.base_url.startswith(("http://", "https://")),
+            "replies.base_url",
+            self.base_url,
+            "a URL of http or https, or empty",
+        )
+        _require(1 <= self.max_tokens <= 100_000, "replies.max_tokens", self.max_tokens, "1..100000")
+        _require(0 <= self.history <= 1000, "replies.history", self.history, "0..1000")
+        _require(1 <= self.max_replies <= 10_000, "replies.max_replies", self.max_replies, "1..10000")
+        _require(0.1 <= self.timeout_s <= 3600, "replies.timeout_s", self.timeout_s, "0.1..3600")
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +408,7 @@ class Settings:
     voice: VoiceSettings = field(default_factory=VoiceSettings)
     asr: AsrSettings = field(default_factory=AsrSettings)
     recitation: RecitationSettings = field(default_factory=RecitationSettings)
+    replies: RepliesSettings = field(default_factory=RepliesSettings)
     resume: ResumeSettings = field(default_factory=ResumeSettings)
     deepgram: DeepgramSettings = field(default_factory=DeepgramSettings)
     openai: OpenAISettings = field(default_factory=OpenAISettings)

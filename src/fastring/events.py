@@ -42,6 +42,9 @@ __all__ = [
     "RecitationFailed",
     "RecitationResult",
     "Reply",
+    "ReplyDelta",
+    "ReplyDone",
+    "ReplyEnd",
     "Resume",
     "Resumed",
     "SourceEvent",
@@ -372,6 +375,29 @@ class EarlyTriggerRetracted:
     reason: str
 
 
+ReplyEnd = Literal["stop", "retracted", "replaced", "failed", "busy"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDelta:
+    """The language model goes on with its reply to an utterance; `trigger_id` is "" if its final asked for it."""
+
+    utterance: int
+    reply_id: str
+    trigger_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyDone:
+    """The reply is complete (`stop`), or will not be: its deltas count for nothing if it was `retracted`."""
+
+    utterance: int
+    reply_id: str
+    trigger_id: str
+    reason: ReplyEnd
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """The answer to `Control`: a name, and fields that JSON can hold."""
@@ -477,6 +503,8 @@ Event = (
     | Ack
     | Analysis
     | Reply
+    | ReplyDelta
+    | ReplyDone
     | Failure
     | Pong
     | Recitation

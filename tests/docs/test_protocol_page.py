@@ -32,6 +32,8 @@ EXAMPLES = [
     events.RecitationResult(events.Verification("sex", 0.5, FEEDBACK, ("six",)), 16_000),
     events.RecitationFailed("it broke"),
     events.SourceEvent("mic", events.SpeechEnded(0, 0, 1)),
+    events.ReplyDelta(0, "r0", "0-0", "Yes."),
+    events.ReplyDone(0, "r0", "0-0", "stop"),
     events.Pong(),
     events.Closed("requested"),
 ]

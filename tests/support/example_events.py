@@ -22,6 +22,7 @@ _BY_NAME: dict[str, Any] = {
     "name": "stats",
     "state": "recovered",
     "ended_by": "silence",
+    "reason": "stop",
     "extra_words": ("six",),
     "verification": events.Verification("one too six", 0.4, FEEDBACK, ("six",)),
 }

@@ -22,6 +22,7 @@ from fastring.server.services import SERVICES, Services
 
 if TYPE_CHECKING:
     from fastring.asr.transcriber import Transcriber
+    from fastring.server.witnesses.callback import TriggerCallback
 
 SCRIPT = ("zero one two three", "four five six")
 BASE = "/api/v1/stream/"
@@ -95,12 +96,13 @@ async def serving(
     transcriber: Transcriber | None = None,
     *,
     security: SecuritySettings | None = None,
+    on_trigger: TriggerCallback | None = None,
     **server: Any,
 ) -> AsyncIterator[Running]:
     settings = settings or settings_for_tests(**server)
     if security is not None:
         settings = replace(settings, security=security)
-    app = build_app(settings, transcriber or ScriptedTranscriber(SCRIPT))
+    app = build_app(settings, transcriber or ScriptedTranscriber(SCRIPT), on_trigger=on_trigger)
     runner = make_runner(app, settings.server)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -85,6 +85,8 @@ class DeepgramCodec:
                 events.Status,
                 events.Ack,
                 events.Reply,
+                events.ReplyDelta,
+                events.ReplyDone,
                 events.Echo,
                 events.SourceEvent,
             ),

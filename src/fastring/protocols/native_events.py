@@ -188,6 +188,8 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
         "early_trigger_retracted",
         _as_they_are("seq", "utterance", "trigger_id", "reason"),
     ),
+    events.ReplyDelta: ("reply_delta", _as_they_are("utterance", "reply_id", "trigger_id", "text")),
+    events.ReplyDone: ("reply_done", _as_they_are("utterance", "reply_id", "trigger_id", "reason")),
     events.Final: ("final", _final),
     events.SpeechEnded: ("speech_ended", _speech_ended),
     events.Status: ("status", _status),

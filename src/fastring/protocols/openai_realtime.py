@@ -75,6 +75,8 @@ class RealtimeCodec:
             events.RecitationResult,
             events.Resumed,
             events.Reply,
+            events.ReplyDelta,
+            events.ReplyDone,
             events.SourceEvent,
             events.Status,
             events.VoiceReady,

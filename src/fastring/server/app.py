@@ -21,6 +21,7 @@ from fastring.server.registry import Registry
 from fastring.server.routes import admit, chosen, refusals, routes
 from fastring.server.services import SERVICES, Services
 from fastring.server.sessions.keeper import SessionKeeper
+from fastring.server.witnesses.replies import LanguageModel
 from fastring.session.window import AdaptiveWindow
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Transcriber
     from fastring.config import Settings
     from fastring.server.connection import Connection
+    from fastring.server.witnesses.callback import TriggerCallback
 
 __all__ = ["build_app", "drain"]
 
@@ -38,13 +40,17 @@ _POOL_CLOSE_S = 0.5
 _HANG_UP_S = 0.25
 
 
-def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
+def build_app(
+    settings: Settings, transcriber: Transcriber, *, on_trigger: TriggerCallback | None = None
+) -> web.Application:
     """The server as an aiohttp application.
 
     Args:
         settings: all of them; `server.host` and `server.port` matter to `run_server` alone, but whether the host is
             loopback decides which `Host` names are taken while there are no keys.
         transcriber: the loaded engine. The application's pool owns it, and closes it at cleanup.
+        on_trigger: `callback(stream_id, event)`, plain or async, for each `EarlyTrigger`, `EarlyTriggerRetracted` and
+            `Final`; what it raises is logged.
 
     Raises:
         ConfigError: the file of keys or that of references cannot be read, or there is no such protocol.
@@ -52,6 +58,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     asr = settings.asr
     references = load_references(settings.recitation.references_file)
     families = chosen(settings.server.protocols)
+    language_model = LanguageModel(settings.replies) if settings.replies.base_url else None
     gate = Gate(settings.security, settings.server)  # may refuse, so before the pool starts its threads
     services = Services(
         settings=settings,
@@ -70,6 +77,8 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
         window=AdaptiveWindow(settings.voice),
         references=references,
         keeper=SessionKeeper(settings.resume),
+        language_model=language_model,
+        on_trigger=on_trigger,
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
     app = web.Application(
@@ -82,6 +91,7 @@ def build_app(settings: Settings, transcriber: Transcriber) -> web.Application:
     app.cleanup_ctx.append(_ticker)
     app.cleanup_ctx.append(_keeper)
     app.cleanup_ctx.append(_keys)
+    app.cleanup_ctx.append(_language_model)
     app.on_shutdown.append(drain)
     app.on_response_prepare.append(_add_headers)
     app.on_response_prepare.append(add_cors_headers)
@@ -123,6 +133,12 @@ async def _pool(app: web.Application) -> AsyncIterator[None]:
     yield
     pool = app[SERVICES].pool
     await asyncio.get_running_loop().run_in_executor(None, pool.close, _POOL_CLOSE_S)
+
+
+async def _language_model(app: web.Application) -> AsyncIterator[None]:
+    yield
+    if (model := app[SERVICES].language_model) is not None:
+        await model.close()
 
 
 async def _ticker(app: web.Application) -> AsyncIterator[None]:

@@ -12,6 +12,8 @@ from aiohttp import web
 from fastring.analysis.silero import SileroStream, silero_available
 from fastring.server.uploads import Uploads
 from fastring.server.voice_runner import VoiceRunner
+from fastring.server.witnesses.callback import TriggerWitness
+from fastring.server.witnesses.replies import ReplyWitness
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from fastring.server.metrics import Metrics
     from fastring.server.registry import Registry
     from fastring.server.sessions.keeper import SessionKeeper
+    from fastring.server.witnesses.callback import TriggerCallback
+    from fastring.server.witnesses.replies import LanguageModel
     from fastring.session.window import AdaptiveWindow
 
 __all__ = ["SERVICES", "Services"]
@@ -47,6 +51,8 @@ class Services:
     window: AdaptiveWindow
     references: References
     keeper: SessionKeeper
+    language_model: LanguageModel | None = None
+    on_trigger: TriggerCallback | None = None
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
     uploads: Uploads = field(init=False)
@@ -68,11 +74,22 @@ class Services:
         return f"{stream_id}#{next(self._serial)}"
 
     def voice_runner(
-        self, name: str, *, language: str, interim: bool, endpoint: EndpointSettings | None = None
+        self,
+        name: str,
+        *,
+        language: str,
+        interim: bool,
+        endpoint: EndpointSettings | None = None,
+        replies: bool = False,
     ) -> VoiceRunner:
-        """A new voice session, ready to run; see `voice_session`."""
+        """A new voice session, ready to run; see `voice_session`. `replies`: its client can be told those."""
         session = self.voice_session(name, language=language, interim=interim, endpoint=endpoint)
-        return VoiceRunner(session, name=name, pool=self.pool, metrics=self.metrics)
+        runner = VoiceRunner(session, name=name, pool=self.pool, metrics=self.metrics)
+        if self.on_trigger is not None:
+            runner.witnesses += (TriggerWitness(name.rpartition("#")[0], self.on_trigger),)
+        if replies and self.language_model is not None:
+            runner.witnesses += (ReplyWitness(self.language_model, runner),)
+        return runner
 
     def voice_session(
         self, name: str, *, language: str, interim: bool, endpoint: EndpointSettings | None = None, live: bool = True

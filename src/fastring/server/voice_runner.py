@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from fastring.session.backpressure import Backpressure
     from fastring.session.voice import VoiceSession, VoiceStats
 
-__all__ = ["VoiceListener", "VoiceRunner"]
+__all__ = ["VoiceListener", "VoiceRunner", "VoiceWitness"]
 
 SESSION_RATE = 16_000
 _CHUNK_S = 0.1  # what waits in a session is told in chunks of this length
@@ -41,6 +41,18 @@ class VoiceListener(Protocol):
 
     def relieve(self) -> None:
         """`VoiceRunner.congested` may have changed."""
+        ...
+
+
+class VoiceWitness(Protocol):
+    """Who acts on what a session says: a language model, a program's callback. Its faults are its own."""
+
+    def hear(self, event: Event) -> None:
+        """An event that the listener has been told."""
+        ...
+
+    def stop(self) -> None:
+        """Nothing more comes, and nothing more is wanted."""
         ...
 
 
@@ -60,12 +72,14 @@ class VoiceRunner:
         name: see above.
         listener: who hears the events.
         pressure: what the listener is told while `congested`; None: nothing.
+        witnesses: who acts on them besides.
     """
 
     def __init__(self, session: VoiceSession, *, name: str, pool: TranscriberPool, metrics: Metrics) -> None:
         self.name = name
         self.listener: VoiceListener | None = None
         self.pressure: Backpressure | None = None
+        self.witnesses: tuple[VoiceWitness, ...] = ()
         self._session = session
         self._pool = pool
         self._metrics = metrics
@@ -123,6 +137,11 @@ class VoiceRunner:
         self._session.receive_close(now, reason)
         self._advance(now)
 
+    def say(self, event: Event) -> None:
+        """Have the listener told something that the session did not say: what a witness has to add."""
+        if self.listener is not None:
+            self.listener.hear(event)
+
     def stop(self) -> None:
         """Let everything go, answered or not. No event follows."""
         self._stopped = True
@@ -130,6 +149,10 @@ class VoiceRunner:
         for timer in (self._timer, self._calm):
             if timer is not None:
                 timer.cancel()
+        for witness in self.witnesses:
+            witness.stop()
+        if self._timer is not None:
+            self._timer.cancel()
         self._pool.cancel(self.name)
 
     def _advance(self, now: float) -> None:
@@ -145,6 +168,9 @@ class VoiceRunner:
                     self.listener.hear(told)
         if self.pressure is not None and (self.congested or self.pressure.active):
             self._tell_pressure(self.pressure, now)
+                self.say(told)
+                for witness in self.witnesses:
+                    witness.hear(told)
         self._arm()
 
     def _tell_pressure(self, pressure: Backpressure, now: float) -> None:

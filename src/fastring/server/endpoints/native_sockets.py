@@ -127,7 +127,7 @@ def _new_session(
     lead_ms = endpoint.pre_roll_ms + _FRAME_MS
     return ResumableSession(
         identity,
-        runner=services.voice_runner(name, language=language, interim=interim),
+        runner=services.voice_runner(name, language=language, interim=interim, replies=True),
         decoder=open_decoder(audio.format, SESSION_RATE),
         frame_bytes=audio.frame_bytes,
         progress=Progress(

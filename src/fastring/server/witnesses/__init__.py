@@ -1,0 +1,1 @@
+"""Those who act on what a voice session says, besides its client."""
