@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 pytest.importorskip("av")
+
+AUSTEN = Path(__file__).parent.parent / "asr" / "austen"
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +80,20 @@ def test_what_stands_in_is_told(hear: Callable[..., Any], caplog: pytest.LogCapt
         result = run("--engine", "deepgram", *settings, recording_path("seen_8"), DEEPGRAM_API_KEY=KEY)
     assert result.exit_code == 0, result.stderr
     assert "deepgram-batch takes over (busy)" in result.stderr
+    assert result.stdout.split() == recording("seen_8").text.split()
+
+
+def test_pocketsphinx_needs_nothing_but_itself() -> None:
+    result = run("--engine", "pocketsphinx", AUSTEN / "0880.flac")
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("he was not")
+
+
+def test_a_file_is_transcribed_by_another_fastring() -> None:
+    with served("--model", "digits") as url:
+        settings = ("--engine", "openai", "--set", f"openai.base_url={url}/v1")
+        result = run(*settings, recording_path("seen_8"), OPENAI_API_KEY="")
+    assert result.exit_code == 0, result.stderr
     assert result.stdout.split() == recording("seen_8").text.split()
 
 

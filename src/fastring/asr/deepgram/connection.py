@@ -106,6 +106,7 @@ class Connection:
         self._settings = settings
         self._lost: EngineUnavailableError | None = None
         self._news = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
         self.opened_s = self._sent_s = self._used_s = time.monotonic()
         self._waiting_since_s: float | None = None  # since when audio has gone unanswered
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._live())]
@@ -166,6 +167,7 @@ class Connection:
         """End it as the protocol wants: CloseStream, then the peer hangs up; if it does not, we do."""
         self._tasks[1].cancel()
         if self._lost is None:
+            self._lost = EngineUnavailableError("the connection was closed", reason="closed")  # nobody may use it now
             with contextlib.suppress(ConnectionClosed, asyncio.TimeoutError, TimeoutError, OSError):
                 await asyncio.wait_for(self._socket.send(CLOSE_STREAM), _CLOSE_S)
                 await asyncio.wait_for(asyncio.shield(self._tasks[0]), _CLOSE_S)
@@ -227,7 +229,7 @@ class Connection:
             while self._lost is None:
                 await asyncio.sleep(max(0.0, self._sent_s + settings.keepalive_s - time.monotonic()))
                 if self.idle_s >= settings.idle_s:
-                    asyncio.get_running_loop().create_task(self.close())
+                    self._closing = asyncio.create_task(self.close())
                     return
                 if time.monotonic() - self._sent_s >= settings.keepalive_s:
                     await self._write(KEEP_ALIVE)
