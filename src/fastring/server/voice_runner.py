@@ -164,13 +164,11 @@ class VoiceRunner:
             told = _engine_failure(event) if isinstance(event, Failure) else event
             if told is not None:
                 self._meter.note(told, now)
-                if self.listener is not None:
-                    self.listener.hear(told)
-        if self.pressure is not None and (self.congested or self.pressure.active):
-            self._tell_pressure(self.pressure, now)
                 self.say(told)
                 for witness in self.witnesses:
                     witness.hear(told)
+        if self.pressure is not None and (self.congested or self.pressure.active):
+            self._tell_pressure(self.pressure, now)
         self._arm()
 
     def _tell_pressure(self, pressure: Backpressure, now: float) -> None:
