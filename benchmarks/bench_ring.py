@@ -153,7 +153,24 @@ def in_place(n: int, *, fill: bool) -> list[Contestant]:
     ]
 
 
+def limit(n: int) -> list[Contestant]:
+    """What cannot be done with less: two copies, two calls. The cheapest calls that copy are slices of memoryviews."""
+    audio = memoryview(audio_of(n))
+    held, out = memoryview(np.empty(n, np.int16)), memoryview(np.empty(n, np.int16))
+    names = {"audio": audio, "held": held, "out": out, "whole": slice(None), "asarray": np.asarray}
+    statement = "held[whole] = audio; out[whole] = held"
+    answer = "(held.__setitem__(whole, audio), out.__setitem__(whole, held), asarray(out))[2]"
+    return [*contestants(n)[:1], Contestant("two copies, two calls", statement, answer, names)]
+
+
 COMPARISONS = [
+    Comparison(
+        "ring write + read_into, 1024, of the limit",
+        limit(1024),
+        "fastring read_into",
+        "two copies, two calls",
+        1 / 1.5,
+    ),
     Comparison(
         "fill in place + peek, 16384 int16", in_place(16384, fill=True), "fastring in place", "deque of bytes", 1.5
     ),
@@ -165,8 +182,10 @@ COMPARISONS = [
             (1024, "read_into", 2.5),
             (1024, "read", 1.6),
             (4096, "read_into", 1.3),
-            (16384, "peek", 1.1),
         ]
+    ),
+    Comparison(
+        "ring write + peek, 16384 int16", contestants(16384), "fastring peek", "deque of bytes", goal=2, floor=1.1
     ),
 ]
 
@@ -186,4 +205,4 @@ def test_ratio(comparison: Comparison) -> None:
     for contestant in comparison.contestants:
         np.testing.assert_array_equal(contestant.run(), contestant.names["audio"])
     ratio, figures = comparison.measure()
-    assert ratio >= comparison.goal, figures
+    assert ratio >= comparison.gate, figures

@@ -204,6 +204,9 @@ void register_ring_buffer(py::module_& m) {
   for (auto& property : ring_properties) add_property(ring, property);
   add_ring_reading(ring);
   register_ring_reader(m);
+  m.def(
+      "_gil_release_bytes", [](std::int64_t bytes) { return release_bytes.exchange(bytes); }, py::arg("bytes"),
+      "For benchmarks: copies from so many bytes on release the GIL; returns what it was.");
 }
 
 }  // namespace fastring::bindings

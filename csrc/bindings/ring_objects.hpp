@@ -17,7 +17,8 @@
 
 namespace fastring::bindings {
 
-inline constexpr std::int64_t kReleaseBytes = 128 * 1024;
+inline constexpr std::int64_t kReleaseBytes = 128 * 1024;       // measured by benchmarks/gil_threshold.py
+inline std::atomic<std::int64_t> release_bytes{kReleaseBytes};  // which alone changes it
 inline constexpr SampleIndex kNever = std::numeric_limits<SampleIndex>::max();
 
 // One thread at a time: the writer's side of a ring, or one reader. Two threads at once is a mistake of the caller, and
@@ -58,7 +59,8 @@ class Entered {
 // Without the GIL from here to the end of the scope, if the copy is large enough to pay for it.
 class ReleaseGil {
  public:
-  explicit ReleaseGil(std::int64_t bytes) : state_(bytes >= kReleaseBytes ? PyEval_SaveThread() : nullptr) {}
+  explicit ReleaseGil(std::int64_t bytes)
+      : state_(bytes >= release_bytes.load(std::memory_order_relaxed) ? PyEval_SaveThread() : nullptr) {}
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;
   ~ReleaseGil() {
