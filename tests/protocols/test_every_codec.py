@@ -18,6 +18,8 @@ from fastring.protocols.deepgram_results import ModelInfo
 from fastring.protocols.native import NativeCodec
 from fastring.protocols.openai_realtime import RealtimeCodec
 from fastring.protocols.openai_session import RealtimeSession
+from fastring.protocols.vosk import VoskCodec
+from fastring.protocols.whisper_live import WhisperLiveCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,6 +28,8 @@ EVENTS = get_args(events.Event)
 
 OPEN: dict[type, Callable[[], Codec]] = {
     NativeCodec: lambda: NativeCodec("s"),
+    VoskCodec: VoskCodec,
+    WhisperLiveCodec: WhisperLiveCodec,
     DeepgramCodec: lambda: DeepgramCodec("id", created="2026-01-01T00:00:00Z", model=ModelInfo("m", "1", "a")),
     RealtimeCodec: lambda: RealtimeCodec(
         RealtimeSession(

@@ -34,7 +34,7 @@ SOCKET_NAMES = [socket.name for family in FAMILIES for socket in family.sockets]
 PAGES = [page for family in FAMILIES for page in family.pages]
 ENDPOINTS = [ASKED.get(path, path).format_map(defaultdict(lambda: "a")) for path in SOCKETS]
 # The sockets that speak the native protocol; how others take hostile input, their own tests show.
-OURS = [(path, name) for path, name in zip(ENDPOINTS, SOCKET_NAMES, strict=True) if not path.startswith("/v1/")]
+OURS = [(path, name) for path, name in zip(ENDPOINTS, SOCKET_NAMES, strict=True) if path.startswith(("/api/", "/ws/"))]
 GUARDED = [(page.method, page.path.format_map(defaultdict(lambda: "a"))) for page in PAGES if not page.open_to_all]
 CODES = {"invalid_json", "unknown_type", "invalid_base64", "odd_length", "partial_frame", "invalid_field"}
 

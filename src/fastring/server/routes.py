@@ -19,6 +19,8 @@ from fastring.server.connection import Connection
 from fastring.server.endpoints.deepgram import DEEPGRAM
 from fastring.server.endpoints.native import NATIVE
 from fastring.server.endpoints.openai import OPENAI
+from fastring.server.endpoints.vosk import VOSK
+from fastring.server.endpoints.whisper_live import WHISPER_LIVE
 from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
 from fastring.server.problems import UPGRADED, Problem, Refuse
 from fastring.server.services import SERVICES, Services
@@ -33,7 +35,7 @@ __all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
 log = structlog.get_logger("fastring.server")
 
-FAMILIES: Final[tuple[Family, ...]] = (NATIVE, OPENAI, DEEPGRAM)
+FAMILIES: Final[tuple[Family, ...]] = (NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
 
 _OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
 
