@@ -47,6 +47,7 @@ class BlockRunner:
         self._utterances = 0
         self._seq = 0
         self._late: list[Callable[[], None]] = []
+        self._beginnings: set[Callable[[], None]] = set()
 
     @property
     def busy(self) -> bool:
@@ -86,8 +87,11 @@ class BlockRunner:
         self._late.clear()
 
     def work(self) -> None:
-        """Say the next thing that is due."""
+        """Say the next thing that is due; as in a real session, the utterance behind it comes forward at once."""
         if self._late:
+            self._late.pop(0)()
+        while self._late and self._late[0] in self._beginnings:
+            self._beginnings.remove(self._late[0])
             self._late.pop(0)()
 
     def _begin(self, utterance: int, start: int) -> None:
@@ -114,6 +118,7 @@ class BlockRunner:
     def _when_idle(self, act: Callable[[], None]) -> None:
         if self._late:
             self._late.append(act)
+            self._beginnings.add(act)
         else:
             act()
 

@@ -15,7 +15,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastring.client.events import AudioLost, Closed, Ready, Restarted, Resumed, ServerError
+from fastring.client.events import AudioLost, Closed, Final, Ready, Restarted, Resumed, ServerError, SpeechEnded
 from fastring.client.held_audio import HeldAudio
 from fastring.client.reading import NUMBERED, Shift, read_event
 
@@ -77,6 +77,7 @@ class Conversation:
         self._told = 0
         self._first_utterance = 0
         self._open_utterance: int | None = None
+        self._final: Final | None = None  # of the open utterance
         self._utterances = 0
         self._finalizes: list[int] = []  # where, of this session
         self._finalizes_sent = 0
@@ -253,17 +254,27 @@ class Conversation:
         aligned = self._offset + (self._answered - self._offset) // self._frame_samples * self._frame_samples
         start = max(self._held.oldest, min(aligned, self._held.end))
         lost_from = max(self._answered, self._committed)
-        self._finalizes = [at for at in self._finalizes if at > self._answered + _FORCED_END_S * self._sample_rate]
+        told = self._end_what_has_its_final()
+        if self._utterances:
+            self._finalizes = [at for at in self._finalizes if at > self._answered + _FORCED_END_S * self._sample_rate]
         self._finalizes_sent = 0
         self._offset = self._sent = self._received = self._committed = start
         self._seen_seq = -1
         self._first_utterance = self._utterances if self._open_utterance is None else self._open_utterance
         self._pace(now)
-        told: list[ClientEvent] = [Restarted(reason, start / self._sample_rate)]
         if start > lost_from:
             self.lost_samples += start - lost_from
-            told.insert(0, AudioLost(lost_from / self._sample_rate, start / self._sample_rate))
-        return told
+            told.append(AudioLost(lost_from / self._sample_rate, start / self._sample_rate))
+        return [*told, Restarted(reason, start / self._sample_rate)]
+
+    def _end_what_has_its_final(self) -> list[ClientEvent]:
+        """The end of an utterance says no more than its final: if it was lost with the session, it is told here."""
+        final, self._final = self._final, None
+        if final is None:
+            return []
+        self._open_utterance = None
+        self._told += 1
+        return [SpeechEnded(self._told - 1, final.utterance, final.end)]
 
     def _acknowledged(self, message: dict[str, Any]) -> None:
         self._received = max(self._received, self._offset + int(message["received"]))
@@ -291,8 +302,10 @@ class Conversation:
         if kind in NUMBERED:
             self._told += 1
         if kind == "speech_ended":
+            self._open_utterance = self._final = None
+        elif isinstance(event, Final):
+            self._final = event
             self._answered = max(self._answered, self._offset + round(message["end"] * self._sample_rate))
-            self._open_utterance = None
         return [event]
 
     def _begun(self, utterance: int) -> bool:
