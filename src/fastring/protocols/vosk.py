@@ -41,7 +41,8 @@ class VoskCodec:
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
             *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Reply, events.Echo),
             *(events.VoiceReady, events.Resumed, events.AnalysisReady, events.Analysis, events.SourceEvent),
-            *(events.Recitation, events.RecitationResult, events.RecitationFailed, Failure),
+            *(events.Recitation, events.RecitationResult, events.RecitationFailed, events.ReplyDelta, events.ReplyDone),
+            Failure,
         }
     )
 

@@ -35,7 +35,8 @@ class WhisperLiveCodec:
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
             *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Reply, events.Echo),
             *(events.VoiceReady, events.Resumed, events.AnalysisReady, events.Analysis, events.SourceEvent),
-            *(events.Recitation, events.RecitationResult, events.RecitationFailed, Closed),
+            *(events.Recitation, events.RecitationResult, events.RecitationFailed, events.ReplyDelta, events.ReplyDone),
+            Closed,
         }
     )
 
