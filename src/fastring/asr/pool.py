@@ -212,6 +212,7 @@ class TranscriberPool:
                 batch = self._wait_for_batch(worker)
             if batch:
                 self._run(worker, batch)
+                del batch  # while the worker waits for the next one, the owners of these jobs may be gone
 
     def _wait_for_batch(self, worker: Worker) -> list[Ticket]:
         """Jobs to run together; none when the pool stops or the worker was given up. Holds the lock."""

@@ -81,6 +81,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         code = _CODES.get(error.status, "http_error")
         kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
         return _refuse(Problem(error.status, code, error.reason, headers=kept), request)
+    except ConnectionError:  # the client is gone, which is nobody's fault and worth no traceback
+        return web.Response(status=499)
     except Exception:
         if request.transport is None or request.get(UPGRADED):
             raise
