@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -50,6 +51,31 @@ def test_json_has_words_with_times_and_confidence() -> None:
         assert 0.0 < word["confidence"] <= 1.0
     for part in found["segments"]:
         assert part["start"] <= part["words"][0]["start"]
+
+
+def test_subtitles() -> None:
+    spoken = recording("seen_2")
+    cue = r"\d+\n00:00:0\d,\d{3} --> 00:00:0\d,\d{3}\n(.+)\n\n"
+    found = run("--format", "srt", spoken.path).stdout
+    assert re.fullmatch(f"({cue})+", found)
+    assert " ".join(match.group(1) for match in re.finditer(cue, found)) == spoken.text
+    vtt = run("--format", "vtt", spoken.path).stdout
+    assert vtt.startswith("WEBVTT\n\n00:00:00.")
+    assert vtt.count(" --> ") == found.count(" --> ")
+    assert run("--format", "srt", recording_path("silence")).stdout == ""
+    assert run("--format", "vtt", recording_path("silence")).stdout == "WEBVTT\n\n"
+
+
+def test_subtitles_are_of_one_recording() -> None:
+    result = run("--format", "srt", recording_path("seen_0"), recording_path("seen_1"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "one recording" in result.stderr
+
+
+def test_json_by_either_name() -> None:
+    assert json.loads(run("--format", "json", recording_path("seen_0")).stdout) == json.loads(
+        run("--json", recording_path("seen_0")).stdout
+    )
 
 
 @pytest.mark.parametrize("suffix", [".flac", ".ogg", ".webm", ".mp3"])

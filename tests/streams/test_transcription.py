@@ -140,3 +140,46 @@ def test_real_speech_by_the_real_model() -> None:
         heard[name] = " ".join(final.text for final in finals)
     pool.close()
     assert heard == {"seen_2": "nine four one three", "unseen_2": "two zero nine four three"}
+
+
+def test_streaming_costs_no_words_against_the_engine_alone() -> None:
+    """Word errors of a stream with partials are at most a point above those of the engine on the same segments."""
+    pytest.importorskip("faster_whisper")
+    import wave
+
+    from fastring.asr.engines import create_transcriber
+    from fastring.config import AsrSettings
+    from fastring.recordings import recordings
+
+    pool = TranscriberPool(create_transcriber(AsrSettings(model="digits")))
+    streamed = alone = words = 0
+    for item in recordings():
+        with wave.open(str(item.path)) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+        stream = VoiceSession(
+            item.name,
+            voice=VoiceSettings(),
+            endpoint=EndpointSettings(vad="energy"),
+            capabilities=pool.transcriber.capabilities,
+        )
+        finals = [event for event in transcribe(chunks(samples), stream, pool) if isinstance(event, Final)]
+        segments = [samples[max(0, final.start - 5120) : final.end + 1600] / np.float32(32768) for final in finals]
+        jobs = [Job(i, "alone", i, "final", 0, segment.astype(np.float32)) for i, segment in enumerate(segments)]
+        heard = [pool.transcriber.transcribe([job])[0].text for job in jobs]
+        truth = item.text.split()
+        streamed += word_errors(truth, " ".join(final.text for final in finals).split())
+        alone += word_errors(truth, " ".join(heard).split())
+        words += len(truth)
+    pool.close()
+    assert words > 30
+    assert streamed / words <= alone / words + 0.01
+
+
+def word_errors(truth: list[str], heard: list[str]) -> int:
+    """Levenshtein's distance in words."""
+    costs = list(range(len(heard) + 1))
+    for i, word in enumerate(truth, 1):
+        before, costs[0] = costs[0], i
+        for j, other in enumerate(heard, 1):
+            before, costs[j] = costs[j], min(before + (word != other), costs[j] + 1, costs[j - 1] + 1)
+    return costs[-1]

@@ -15,6 +15,9 @@ __all__ = ["serve"]
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to bind; loopback unless told otherwise.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to bind; 0 takes a free one.")] = None,
+    wyoming: Annotated[
+        int | None, typer.Option(metavar="PORT", help="Also listen there for Home Assistant (Wyoming); it uses 10300.")
+    ] = None,
     engine: EngineName = None,
     model: Model = None,
     file: Config = None,
@@ -26,7 +29,13 @@ def serve(
     from fastring.server.run import run_server
 
     with told():
-        flags = {"server.host": host, "server.port": port, "asr.engine": engine, "asr.model": model}
+        flags = {
+            "server.host": host,
+            "server.port": port,
+            "server.wyoming_port": wyoming,
+            "asr.engine": engine,
+            "asr.model": model,
+        }
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
         run_server(settings, create_transcriber(settings), on_ready=_announce)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,24 +18,42 @@ from fastring.config import Settings
 from fastring.config_sources import load_settings
 from fastring.errors import FastringError
 from fastring.events import Failure, Final, Status
+from fastring.protocols.subtitles import cues_of, srt, vtt
 
-__all__ = ["segment", "transcribe"]
+__all__ = ["Format", "segment", "transcribe"]
 
 SAMPLE_RATE = 16_000
 
 
+class Format(str, Enum):
+    """What is printed."""
+
+    text = "text"
+    json = "json"
+    srt = "srt"
+    vtt = "vtt"
+
+
+_SUBTITLES = {Format.srt: srt, Format.vtt: vtt}
+
+
 def transcribe(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print segments and words with times and confidence.")
-    ] = False,
+    form: Annotated[
+        Format, typer.Option("--format", help="Text, JSON with times and confidence of each word, or subtitles.")
+    ] = Format.text,
+    as_json: Annotated[bool, typer.Option("--json", help="Short for --format json.")] = False,
     engine: EngineName = None,
     model: Model = None,
     language: Annotated[str | None, typer.Option(help="Language code, for example en; else the model decides.")] = None,
     file: Config = None,
     assignments: Set = None,
 ) -> None:
-    """Transcribe recordings: text on stdout, one line per utterance, progress on stderr."""
+    """Transcribe recordings: text on stdout, one line per utterance, or JSON or subtitles; progress on stderr."""
+    if as_json:
+        form = Format.json
+    if form in _SUBTITLES and len(files) > 1:
+        fail(f"--format {form.value}: subtitles are of one recording, not of {len(files)}", 2)
     need("transcribe", "av", "soxr")
     from fastring.asr.engines import create_transcriber
     from fastring.asr.pool import TranscriberPool
@@ -48,11 +68,14 @@ def transcribe(
             transcriber = create_transcriber(settings)
         pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s, hang_s=settings.asr.hang_s)
         try:
-            reports = _transcribe_all(files, settings, pool, as_json=as_json)
+            heard = _transcribe_all(files, settings, pool, at_once=form is Format.text)
         finally:
             pool.close()
-    if as_json:
+    if form is Format.json:
+        reports = [_report(path, finals) for path, finals in heard.items()]
         typer.echo(json.dumps(reports[0] if len(reports) == 1 else reports, ensure_ascii=False))
+    elif form in _SUBTITLES:
+        typer.echo(_SUBTITLES[form](cues_of(heard[files[0]], SAMPLE_RATE)), nl=False)
 
 
 def segment(final: Final) -> dict[str, Any]:
@@ -74,20 +97,24 @@ def segment(final: Final) -> dict[str, Any]:
     }
 
 
-def _transcribe_all(files: list[Path], settings: Settings, pool: Any, *, as_json: bool) -> list[dict[str, Any]]:
-    reports = []
+def _report(path: Path, finals: list[Final]) -> dict[str, Any]:
+    segments = [segment(final) for final in finals]
+    return {"file": str(path), "text": " ".join(item["text"] for item in segments), "segments": segments}
+
+
+def _transcribe_all(files: list[Path], settings: Settings, pool: Any, *, at_once: bool) -> dict[Path, list[Final]]:
+    """What is heard in each file; with `at_once` it is printed as it is heard."""
+    heard: dict[Path, list[Final]] = {}
     seconds = TextColumn("{task.completed:.0f} of {task.total:.0f} s")
     with progress_bar(seconds) as progress:
         for path in files:
-            finals = []
+            heard[path] = []
             for final in _finals(path, settings, pool, progress):
-                finals.append(segment(final))
-                if not as_json:
+                heard[path].append(final)
+                if at_once:
                     prefix = f"{path}: " if len(files) > 1 else ""
                     say(f"{prefix}{final.text}")
-            text = " ".join(item["text"] for item in finals)
-            reports.append({"file": str(path), "text": text, "segments": finals})
-    return reports
+    return heard
 
 
 def _finals(path: Path, settings: Settings, pool: Any, progress: Progress) -> Iterator[Final]:
@@ -100,9 +127,12 @@ def _finals(path: Path, settings: Settings, pool: Any, progress: Progress) -> It
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
     task = progress.add_task(path.name, total=audio.duration_s)
+    started_s, heard_samples = time.monotonic(), 0
 
     def chunks() -> Iterator[Any]:
+        nonlocal heard_samples
         for chunk in audio:
+            heard_samples += len(chunk)
             yield chunk
             progress.advance(task, len(chunk) / SAMPLE_RATE)
 
@@ -114,6 +144,9 @@ def _finals(path: Path, settings: Settings, pool: Any, progress: Progress) -> It
         if isinstance(event, Final) and event.text:
             yield event
     progress.remove_task(task)
+    if err.is_terminal:
+        heard_s, took_s = heard_samples / SAMPLE_RATE, time.monotonic() - started_s
+        err.print(f"{path.name}: {heard_s:.1f} s in {took_s:.1f} s, {heard_s / took_s:.0f} times real time")
 
 
 def _session(path: Path, settings: Settings, pool: Any) -> Any:
