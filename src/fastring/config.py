@@ -327,6 +327,7 @@ class ServerSettings:
     port: int = _setting(8000, "port to bind; 0 takes a free one")
     tls_certificate: str = _setting("", "file of the TLS certificate and its chain, PEM; empty: no TLS")
     tls_key: str = _setting("", "file of its private key, PEM; empty: it is in the certificate's file")
+    wyoming_port: int = _setting(0, "port for Home Assistant's Wyoming protocol; 0: none")
     max_streams: int = _setting(256, "streams in this process")
     max_sources: int = _setting(16, "sources on one connection of /ws/live; each counts as a stream")
     max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")
@@ -349,6 +350,7 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")
+        _require(0 <= self.wyoming_port <= 65_535, "server.wyoming_port", self.wyoming_port, "0..65535")
         _require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")
         _require(1 <= self.max_sources <= 64, "server.max_sources", self.max_sources, "1..64")
         _require(

@@ -20,6 +20,7 @@ from fastring.protocols.openai_realtime import RealtimeCodec
 from fastring.protocols.openai_session import RealtimeSession
 from fastring.protocols.vosk import VoskCodec
 from fastring.protocols.whisper_live import WhisperLiveCodec
+from fastring.protocols.wyoming import WyomingCodec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,7 @@ OPEN: dict[type, Callable[[], Codec]] = {
     VoskCodec: VoskCodec,
     WhisperLiveCodec: WhisperLiveCodec,
     DeepgramCodec: lambda: DeepgramCodec("id", created="2026-01-01T00:00:00Z", model=ModelInfo("m", "1", "a")),
+    WyomingCodec: lambda: WyomingCodec({"asr": []}),
     RealtimeCodec: lambda: RealtimeCodec(
         RealtimeSession(
             "s", expires_at=0, endpoint=EndpointSettings(), model="digits", knows_model=lambda name: name == "digits"

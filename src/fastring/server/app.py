@@ -22,6 +22,7 @@ from fastring.server.routes import admit, chosen, refusals, routes
 from fastring.server.services import SERVICES, Services
 from fastring.server.sessions.keeper import SessionKeeper
 from fastring.server.witnesses.replies import LanguageModel
+from fastring.server.wyoming import listen_for_wyoming
 from fastring.session.window import AdaptiveWindow
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ def build_app(
     app.add_routes(routes(families))
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)
+    if settings.server.wyoming_port:
+        app.cleanup_ctx.append(listen_for_wyoming)
     app.cleanup_ctx.append(_keeper)
     app.cleanup_ctx.append(_keys)
     app.cleanup_ctx.append(_language_model)
