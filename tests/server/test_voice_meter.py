@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import numpy as np
+
+from fastring.asr.transcriber import Capabilities
+from fastring.config import EndpointSettings, VoiceSettings
 from fastring.events import Final, Latency, Partial, SpeechEnded, SpeechStarted, Status, Word
 from fastring.server.metrics import Metrics
 from fastring.server.voice_meter import VoiceMeter
+from fastring.session.voice import VoiceSession
 
 LATENCY = Latency(10.0, 20.0, 30.0, 60.0)
 
@@ -35,3 +40,25 @@ def test_changes_of_engine_are_counted() -> None:
     VoiceMeter(metrics).note(Status("fallback", engine="deepgram-batch", reason="closed"), now=1.0)
     text = metrics.exposition().decode()
     assert 'fastring_status_messages_total{engine="deepgram-batch",state="fallback"} 1.0' in text
+
+
+def test_a_finalize_after_silence_says_nothing_of_latencies() -> None:
+    metrics = Metrics()
+    meter = VoiceMeter(metrics)
+    meter.note(Final(0, 0, "", (), 0.0, 0, 0, Latency(0.0, 0.0, 0.0, 0.0)), now=1.0)
+    assert metrics.summary()["latency_sample_count"] == 0
+    text = metrics.exposition().decode()
+    assert "fastring_final_lag_seconds_count 0.0" in text
+    assert "fastring_finals_total 1.0" in text
+
+
+def test_what_the_gate_saved_is_counted_at_the_end() -> None:
+    metrics = Metrics()
+    session = VoiceSession(
+        "s", voice=VoiceSettings(), endpoint=EndpointSettings(), capabilities=Capabilities("fake", "none")
+    )
+    session.receive_audio(np.zeros(32_000, np.int16), 0.0)
+    VoiceMeter(metrics).note_end(session.stats())
+    text = metrics.exposition().decode()
+    assert 'fastring_vad_frames_total{verdict="gated"} 62.0' in text
+    assert 'fastring_vad_frames_total{verdict="scored"} 0.0' in text

@@ -52,6 +52,17 @@ def test_nothing_lies_after_the_audio() -> None:
     assert ear.end_speech() == []
 
 
+@pytest.mark.parametrize("missing", [1, 100, 512, 5000, 20_000])
+def test_what_starts_after_a_gap_does_not_reach_back_over_it(missing: int) -> None:
+    ear = listening()
+    ear.hear(TWO.samples[: RATE // 2])
+    assert ear.skip(missing) == []
+    start = ear.hear(TWO.samples[RATE // 2 :])[0].decision
+    assert isinstance(start, SpeechStart)
+    assert start.audio_start >= RATE // 2 + missing
+    assert start.onset - (RATE // 2 + missing) < 512
+
+
 def test_audio_is_read_as_floats_while_it_is_held() -> None:
     ear = listening(capacity=RATE)
     ear.hear(TWO.samples[: 2 * RATE])

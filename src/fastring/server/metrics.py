@@ -47,6 +47,12 @@ class Metrics:
         self.words = Counter("fastring_partial_words", "Words shown in partials for the first time", **options)
         self.revised = Counter("fastring_revised_words", "Words of a partial that a later text changed", **options)
         self.audio = Counter("fastring_audio_seconds", "Audio received", ["kind"], **options)
+        self.vad_frames = Counter(
+            "fastring_vad_frames",
+            "Frames of 32 ms that the energy gate kept from the voice detector, or not",
+            ["verdict"],
+            **options,
+        )
         self.dropped = Counter("fastring_dropped_samples", "Samples overwritten before use", ["kind"], **options)
         self.jobs_refused = Counter("fastring_asr_refused_jobs", "Jobs the pool had no room for", ["job"], **options)
         self.failures = Counter("fastring_asr_failures", "Jobs the engine failed on", **options)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Outcome
     from fastring.events import Event
     from fastring.server.metrics import Metrics
+    from fastring.session.stats import VoiceStats
 
 __all__ = ["VoiceMeter"]
 
@@ -42,13 +43,22 @@ class VoiceMeter:
         fresh, changed = self._revisions.note(event)
         metrics.words.inc(fresh)
         metrics.revised.inc(changed)
-        metrics.note_latency(event.latency.total_ms)
+        took_ms = event.latency.total_ms
+        if took_ms:  # the answer to a finalize after silence takes no time, and says nothing of the others
+            metrics.note_latency(took_ms)
         if isinstance(event, Final):
             metrics.finals.inc()
-            metrics.final_lag.observe(event.latency.total_ms / 1000)
+            if took_ms:
+                metrics.final_lag.observe(took_ms / 1000)
         elif self._speech_s is not None:
             metrics.first_partial.observe(now - self._speech_s)
         self._speech_s = None
+
+    def note_end(self, stats: VoiceStats) -> None:
+        """The session is over."""
+        gated = round(stats.gated_share * stats.frames)
+        self._metrics.vad_frames.labels("gated").inc(gated)
+        self._metrics.vad_frames.labels("scored").inc(stats.frames - gated)
 
     def note_outcome(self, outcome: Outcome) -> None:
         """A job came back."""

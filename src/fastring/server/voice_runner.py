@@ -144,6 +144,8 @@ class VoiceRunner:
 
     def stop(self) -> None:
         """Let everything go, answered or not. No event follows."""
+        if not self._stopped:
+            self._meter.note_end(self._session.stats())
         self._stopped = True
         self.listener = None
         for timer in (self._timer, self._calm):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
 from fastring.analysis.endpoint import Decision, Endpointer, SpeechEnd, SpeechStart
 from fastring.audio.ring import RingBuffer
@@ -12,7 +14,6 @@ from fastring.audio.ring import RingBuffer
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from fastring.config import EndpointSettings
@@ -52,6 +53,7 @@ class Listening:
         self._written = 0
         self._measured = 0
         self._scored = 0
+        self._barrier = 0
         self._paused = False
 
     @property
@@ -84,6 +86,12 @@ class Listening:
         self._ring.write(samples)
         self._written += len(samples)
         return self._turns(self._detector.push(samples))
+
+    def skip(self, count: int) -> list[Turn]:
+        """Let samples pass that are missing. No utterance that starts later reaches back before their end."""
+        turns = self.hear(np.zeros(count, np.int16))
+        self._barrier = self._written
+        return turns
 
     def flush(self) -> list[Turn]:
         """No more audio comes: measure what is left of the last frame."""
@@ -121,8 +129,9 @@ class Listening:
         return turns
 
     def _held(self, decision: Decision) -> Decision:
-        """The last frame may be filled up with silence: nothing starts or ends after the audio does."""
+        """Nothing starts before the end of a gap; nothing lies after the audio, though the last frame is filled up."""
         if isinstance(decision, SpeechStart):
-            return SpeechStart(min(decision.onset, self._written), min(decision.audio_start, self._written))
+            onset, audio_start = max(decision.onset, self._barrier), max(decision.audio_start, self._barrier)
+            return SpeechStart(min(onset, self._written), min(audio_start, self._written))
         end, audio_end = min(decision.end, self._written), min(decision.audio_end, self._written)
         return SpeechEnd(end, audio_end, decision.reason)

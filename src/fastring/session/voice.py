@@ -232,8 +232,8 @@ class VoiceSession:
         if self._listening.written + count - self._needed_from() > self._capacity:
             return False
         self._inbox.take(count)
-        piece = np.zeros(count, np.int16) if isinstance(content, Gap) else content[:count]
-        self._conversation.follow(self._listening.hear(piece), arrived)
+        turns = self._listening.skip(count) if isinstance(content, Gap) else self._listening.hear(content[:count])
+        self._conversation.follow(turns, arrived)
         return True
 
     def _obey(self, order: Order, now: float) -> None:

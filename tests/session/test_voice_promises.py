@@ -1,0 +1,144 @@
+"""What a voice session promises of any speech, any cut of it, any gap and any end, each as a property."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scripted_world import NUMBERS, RATE, Speech, World, check_order, hear, make_world, speak
+
+from fastring.asr.transcriber import Hypothesis, Job
+from fastring.config import EndpointSettings, VoiceSettings
+from fastring.events import Word
+
+HOP = RATE // 2
+TAIL = 5 * 512  # what fades away after the end is decoded too
+ENDPOINT = EndpointSettings(max_utterance_s=60.0)
+SPOKEN = speak(
+    [0.4, "one two three", 0.7, "four", 0.5, "five six seven eight nine zero one two", 0.6, "three four", 0.4]
+)
+
+PHRASES = st.lists(st.integers(1, 20), min_size=1, max_size=3)
+PAUSES = st.lists(st.floats(0.5, 1.5), min_size=5, max_size=5)
+
+
+def speech_of(phrases: list[int], pauses: list[float]) -> Speech:
+    plan: list[float | str] = []
+    for words, pause in zip(phrases, pauses, strict=False):
+        plan += [pause, " ".join(itertools.islice(itertools.cycle(NUMBERS), words))]
+    return speak([*plan, 0.8])
+
+
+@settings(max_examples=10)
+@given(PHRASES, PAUSES)
+def test_partials_come_every_half_second_with_words_that_have_times(phrases: list[int], pauses: list[float]) -> None:
+    speech = speech_of(phrases, pauses)
+    world = make_world(speech, endpoint=ENDPOINT, voice=VoiceSettings(max_segment_s=4.0))
+    world.send(speech.samples)
+    world.close()
+    check_order(world.events)
+    for final in world.finals:
+        partials = [partial for partial in world.partials if partial.utterance == final.utterance]
+        ends = [final.start, *(partial.end for partial in partials)]
+        # Where a segment is cut, the next one's hops begin anew.
+        assert all(0 < after - before <= 1.5 * HOP for before, after in itertools.pairwise(ends))
+        assert final.end - ends[-1] <= 1.5 * HOP
+        assert len(partials) >= (final.end - final.start) // HOP * 2 // 3
+        for event in (*partials, final):
+            assert event.words
+            assert 0 <= event.words[0].start - final.start <= 512
+            for word in event.words:
+                assert final.start <= word.start <= word.end <= max(final.end, event.end) + TAIL
+                assert 0 <= word.confidence <= 1
+
+
+@settings(max_examples=20)
+@given(st.integers(0, 12_000), st.integers(0, 5000))
+def test_the_first_word_starts_where_speech_does(early: int, late: int) -> None:
+    """Whisper lets its first word begin where the audio begins, pre-roll and all."""
+    good = hear(SPOKEN)
+
+    def engine(job: Job) -> Hypothesis:
+        words = list(good(job).words)
+        if words:
+            first = words[0]
+            words[0] = Word(first.text, first.start - early, max(first.end - late, first.start), first.confidence)
+        return Hypothesis(tuple(words))
+
+    world = make_world(SPOKEN, engine=engine)
+    world.send(SPOKEN.samples)
+    world.close()
+    for event in (*world.partials, *world.finals):
+        if event.words:
+            assert event.words[0].start >= event.start
+
+
+def whole_before(at: int) -> list[str]:
+    return [word.text for word in SPOKEN.words if word.end <= at]
+
+
+def heard_in(world: World) -> list[str]:
+    return [word.text for final in world.finals for word in final.words]
+
+
+@settings(max_examples=30)
+@given(st.integers(0, len(SPOKEN.samples)), st.sampled_from(["finalize", "close", "stall"]), st.floats(0, 1.5))
+def test_whatever_was_said_before_the_end_reaches_a_final(at: int, ending: str, delay_s: float) -> None:
+    world = make_world(SPOKEN, delay=lambda job: delay_s)
+    world.send(SPOKEN.samples[:at])
+    if ending == "finalize":
+        world.session.receive_finalize(world.now)
+        world.pass_time(world.now + 10)
+        assert world.finals[-1].from_finalize
+        assert len(world.finals) == world.session.stats().utterances
+    elif ending == "stall":
+        world.pass_time(world.now + 10)
+    else:
+        world.close()
+    said = whole_before(at)
+    assert heard_in(world)[: len(said)] == said
+    if ending != "close":
+        world.close()
+    check_order(world.events)
+
+
+@settings(max_examples=30)
+@given(st.integers(0, len(SPOKEN.samples)), st.integers(1, 2 * RATE), st.sampled_from([160, 320, 1600, 20_000]))
+def test_nothing_is_decoded_across_a_gap(at: int, missing: int, chunk: int) -> None:
+    world = make_world(SPOKEN, engine=lambda job: Hypothesis(()))
+    world.send(SPOKEN.samples[:at], chunk)
+    world.session.receive_gap(missing, world.now)
+    world.send(SPOKEN.samples[at:], chunk)
+    world.close()
+    check_order(world.events)
+    for job in world.jobs:
+        end = job.start + len(job.samples)
+        assert end <= at or job.start >= at + missing, (job.start, end, at, missing)
+
+
+@settings(max_examples=15)
+@given(PHRASES, PAUSES, st.lists(st.integers(1, 30_000), max_size=20), st.floats(0, 0.4))
+def test_any_cut_of_any_speech_gives_the_same_segments(
+    phrases: list[int], pauses: list[float], cuts: list[int], delay_s: float
+) -> None:
+    speech = speech_of(phrases, pauses)
+    told = []
+    for parts in (
+        [speech.samples],
+        np.split(speech.samples, np.minimum(np.cumsum(cuts, dtype=int), len(speech.samples))),
+    ):
+        world = make_world(speech, endpoint=ENDPOINT, voice=VoiceSettings(max_segment_s=4.0), delay=lambda job: delay_s)
+        for part in parts:
+            world.now += len(part) / RATE
+            world.session.receive_audio(part, world.now)
+            world.pump()
+        world.close()
+        told.append(
+            (
+                [(final.start, final.end, final.text) for final in world.finals],
+                [(job.start, len(job.samples)) for job in world.jobs if job.kind == "final"],
+            )
+        )
+    assert told[0] == told[1]
