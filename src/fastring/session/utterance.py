@@ -65,11 +65,11 @@ class Utterance:
         self._earlier: tuple[Word, ...] = ()
         self._open_segment(audio_start, onset, hop)
 
-    def _open_segment(self, start: int, onset: int, hop: int) -> None:
+    def _open_segment(self, start: int, onset: int, hop: int, decoded: int = 0) -> None:
         self._start = start
         self._agreement = Agreement(onset)
         self._hop = hop
-        self._next_hop = onset + hop
+        self._next_hop = max(onset + hop, decoded)  # a partial never ends before one that was sent
         self._due: Want | None = None
         self._whole: Want | None = None  # the decode of the whole segment, until its job is made
 
@@ -148,7 +148,7 @@ class Utterance:
             self.state = transition(self.state, Change.FINISHED)
             return
         self.state = transition(self.state, Change.DECODED)
-        self._open_segment(cut, max(cut, self._earlier[-1].end if self._earlier else cut), hop)
+        self._open_segment(cut, max(cut, self._earlier[-1].end if self._earlier else cut), hop, end)
         if not ended:
             self.grow(position, arrived)
         elif self._decided >= cut + self._limits.longest:
