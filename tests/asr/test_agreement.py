@@ -121,3 +121,19 @@ def test_a_consistent_engine_loses_and_doubles_nothing(said: list[str]) -> None:
         agreement.push(words(" ".join(said[:count])), (count + 1) * STEP)
     final = agreement.close(words(" ".join(said)), (len(said) + 1) * STEP)
     assert [normalise(word.text) for word in final] == [normalise(word) for word in said]
+
+
+def test_a_word_that_the_engine_doubts_must_be_said_three_times() -> None:
+    agreement = Agreement(0)
+    doubted = [Word("six", 0, 4000, 0.6), Word("nine", 5000, 8000, 1.0)]
+    for stable in (0, 0, 2):
+        agreement.push(doubted, 16_000)
+        assert len(agreement.stable) == stable
+
+
+def test_doubt_that_is_lifted_begins_the_count_anew() -> None:
+    agreement = Agreement(0)
+    for text, confidence in (("six", 0.7), ("six", 0.6), ("eight", 0.9), ("eight", 0.9)):
+        assert agreement.stable == ()
+        agreement.push([Word(text, 0, 4000, confidence)], 16_000)
+    assert [word.text for word in agreement.stable] == ["eight"]

@@ -31,10 +31,13 @@ CHUNK = 320
 
 @dataclass
 class Listener:
-    """A session with the real engine. `told` holds what was said and when, on the clock of the stream."""
+    """A session with the real engine. `told` holds what was said and when, on the clock of the stream.
+
+    `offline` is what the engine hears in whole segments; it keeps no audio, for its memory is measured.
+    """
 
     engine: WhisperTranscriber
-    heard: dict[int, Hypothesis] = field(default_factory=dict)
+    offline: list[str] = field(default_factory=list)
     told: list[tuple[float, Partial | Final]] = field(default_factory=list)
     cost_s: list[tuple[float, float]] = field(default_factory=list)  # when, and CPU time
 
@@ -47,11 +50,15 @@ class Listener:
             vad=SileroStream(),
             language="en",
         )
-        self.world = World(session, lambda job: self.heard[job.job_id], self._decode)
+        self._heard: dict[int, Hypothesis] = {}
+        self._noted = 0
+        self.world = World(session, lambda job: self._heard.pop(job.job_id), self._decode)
 
     def _decode(self, job: Job) -> float:
         before = time.process_time()
-        (self.heard[job.job_id],) = self.engine.transcribe([job])
+        (self._heard[job.job_id],) = self.engine.transcribe([job])
+        if job.kind == "final":
+            self.offline += [word.text for word in self._heard[job.job_id].words]
         took_s = time.process_time() - before
         self.cost_s.append((self.world.now, took_s))
         return took_s
@@ -67,9 +74,10 @@ class Listener:
         check_order(self.world.events)  # which says that nothing stable was retracted
 
     def _note(self) -> None:
-        known = len(self.told)
-        said = [event for event in self.world.events if isinstance(event, Partial | Final)]
-        self.told += [(self.world.now, event) for event in said[known:]]
+        fresh = self.world.events[self._noted :]
+        self._noted += len(fresh)
+        self.told += [(self.world.now, event) for event in fresh if isinstance(event, Partial | Final)]
+        self.world.jobs.clear()
 
 
 def new_engine(short_encode: Literal["on", "off"]) -> WhisperTranscriber:
@@ -126,7 +134,7 @@ def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float) 
     listener.close()
 
     world = listener.world
-    offline = [word.text for job in world.jobs if job.kind == "final" for word in engine.transcribe([job])[0].words]
+    offline = listener.offline
     streamed = [word.text for final in world.finals for word in final.words]
     truth = [text for text, _, _ in spoken.words]
     against_offline = word_errors(offline, streamed)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Agreement", "cut_repetitions", "normalise"]
 
+_SURE: Final = 0.75  # confidence in both hypotheses with which a word is stable at once
 _LONGEST_LOOP: Final = 6  # words
 _LEAST_REPEATS: Final = 3
 _FASTEST_WORD_SAMPLES: Final = 1600  # 100 ms at 16 kHz: nobody says word after word faster
@@ -44,6 +45,7 @@ class Agreement:
         self._onset = onset
         self._stable: list[Word] = []
         self._tail: list[Word] = []
+        self._agreed: list[int] = []  # for each word of the tail, how often in a row it was confirmed
 
     @property
     def stable(self) -> tuple[Word, ...]:
@@ -58,25 +60,41 @@ class Agreement:
     def push(self, hypothesis: Sequence[Word], end: int) -> None:
         """Take the next hypothesis of the segment, decoded up to sample `end`.
 
-        Words on which it agrees with the one before, from the stable words on, become stable.
+        Words on which it agrees with the one before, from the stable words on, become stable; of those that the engine
+        doubts, and what follows them, only if the next agrees too.
         """
         tail = self._after_stable(self._tidy(hypothesis, end))
-        agreed = 0
-        while agreed < min(len(tail), len(self._tail)) and _same(tail[agreed], self._tail[agreed]):
-            agreed += 1
-        self._stable += [replace(word, stable=True) for word in tail[:agreed]]
-        self._tail = tail[agreed:]
+        agreements = self._agreements(tail)
+        settled = 0
+        while settled < len(tail) and agreements[settled] >= self._wanted(tail, settled):
+            settled += 1
+        self._stable += [replace(word, stable=True) for word in tail[:settled]]
+        self._tail, self._agreed = tail[settled:], agreements[settled:]
 
     def close(self, hypothesis: Sequence[Word], end: int) -> tuple[Word, ...]:
         """Take the last hypothesis, over the whole segment: its words after the stable ones become stable too."""
         tail = self._after_stable(self._tidy(hypothesis, end))
         self._stable += [replace(word, stable=True) for word in tail]
-        self._tail = []
+        self._tail, self._agreed = [], []
         return self.stable
 
     def give_up(self) -> tuple[Word, ...]:
         """No last hypothesis will come: what was heard so far is all there is."""
         return self.close(self.words, max((word.end for word in self.words), default=self._onset))
+
+    def _agreements(self, tail: Sequence[Word]) -> list[int]:
+        """For each word how often in a row it was said, the first time not counted; 0 from the first new word on."""
+        agreements = [0] * len(tail)
+        for i, (word, before) in enumerate(zip(tail, self._tail, strict=False)):
+            if not _same(word, before):
+                break
+            agreements[i] = self._agreed[i] + 1
+        return agreements
+
+    def _wanted(self, tail: Sequence[Word], i: int) -> int:
+        """How often a word must be confirmed: a doubtful one twice."""
+        before = self._tail[i].confidence if i < len(self._tail) else 0.0
+        return 1 if min(tail[i].confidence, before) >= _SURE else 2
 
     def _tidy(self, hypothesis: Sequence[Word], end: int) -> list[Word]:
         """Words in time: none before the onset or after the audio, none over another, no loops."""
