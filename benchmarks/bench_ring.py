@@ -169,7 +169,7 @@ COMPARISONS = [
         limit(1024),
         "fastring read_into",
         "two copies, two calls",
-        1 / 1.5,
+        0.67,
     ),
     Comparison(
         "fill in place + peek, 16384 int16", in_place(16384, fill=True), "fastring in place", "deque of bytes", 1.5

@@ -58,7 +58,7 @@ def comparisons() -> Iterator[Row]:
 def analysis() -> Iterator[Row]:
     """The full analysis of 1024 samples at 44.1 kHz against the peers that are installed."""
     goals = {"aubio": 8.0, "essentia": 6.0, "librosa": 200.0, "librosa without tempo": 60.0}
-    figures = interleave(list(full_analysis()), rounds=25, round_ms=4.0)
+    figures = interleave(list(full_analysis()), rounds=80, round_ms=3.0)
     our = figures.pop("fastring").min_ns
     yield Row("full analysis, 1024 @ 44.1 kHz", ns(our), "", f"{our / 1e3:.1f} µs", "12 µs", our <= 12e3)
     for name, figure in figures.items():
