@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import threading
 import time
 import wave
@@ -154,6 +155,46 @@ async def test_async_live_several_at_once(async_client: AsyncDeepgramClient) -> 
     names = ["seen_1", "seen_2", "seen_8", "stream", "unseen_2"]
     for name, messages in zip(names, await asyncio.gather(*map(converse, names)), strict=True):
         check_words(words_of(messages), recording(name).words)
+
+
+def encoded(name: str, container: str, codec: str, rate: int) -> bytes:
+    """A recording as FFmpeg writes it."""
+    av = pytest.importorskip("av")
+    file = io.BytesIO()
+    with av.open(str(recording(name).path)) as source, av.open(file, "w", format=container) as target:
+        stream = target.add_stream(codec, rate=rate, layout="mono")
+        resampler = av.AudioResampler(format=stream.format, layout="mono", rate=rate)
+        for frame in source.decode(audio=0):
+            for converted in resampler.resample(frame):
+                target.mux(stream.encode(converted))
+        target.mux(stream.encode(None))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("query", "audio"),
+    [
+        ({"encoding": "mulaw", "sample_rate": 8_000}, ("mulaw", "pcm_mulaw", 8_000)),
+        ({"encoding": "alaw", "sample_rate": 8_000}, ("alaw", "pcm_alaw", 8_000)),
+        ({"encoding": "linear32", "sample_rate": 16_000}, ("f32le", "pcm_f32le", 16_000)),
+        ({"encoding": "linear16", "sample_rate": 48_000}, ("s16le", "pcm_s16le", 48_000)),
+        ({"encoding": "ogg-opus", "sample_rate": 48_000}, ("ogg", "libopus", 48_000)),
+        ({"encoding": "flac"}, ("flac", "flac", 16_000)),
+        ({"encoding": "amr-nb", "sample_rate": 8_000}, ("amr", "libopencore_amrnb", 8_000)),
+        ({}, ("webm", "libopus", 48_000)),
+        ({}, ("mp3", "libmp3lame", 44_100)),
+    ],
+    ids=lambda it: it[0] if isinstance(it, tuple) else "",
+)
+async def test_every_encoding_is_heard(async_client: AsyncDeepgramClient, query: Any, audio: Any) -> None:
+    data = encoded("seen_8", *audio)
+    async with async_client.listen.v1.connect(model="nova-3", **query) as socket:
+        for chunk in chunks(data, 997):  # cuts through samples and packets
+            await socket.send_media(chunk)
+        await socket.send_close_stream()
+        messages = [message async for message in socket]
+    check_words(words_of(messages), recording("seen_8").words)
+    assert messages[-1].duration == pytest.approx(recording("seen_8").duration_s, abs=0.15)
 
 
 async def test_async_silence_has_no_words(async_client: AsyncDeepgramClient) -> None:
