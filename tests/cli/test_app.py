@@ -17,7 +17,7 @@ def test_version() -> None:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    for command in ("serve", "demo", "analyze", "transcribe", "config"):
+    for command in ("serve", "demo", "analyze", "transcribe", "config", "doctor"):
         assert command in result.stdout
 
 

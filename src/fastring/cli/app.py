@@ -10,6 +10,7 @@ from fastring._version import __version__
 from fastring.cli.analyze import analyze
 from fastring.cli.config import config
 from fastring.cli.demo import demo
+from fastring.cli.doctor import doctor
 from fastring.cli.serve import serve
 from fastring.cli.transcribe import transcribe
 
@@ -41,5 +42,5 @@ def _options(
     """Live audio in; level, pitch, onsets, tempo and text out."""
 
 
-for command in (serve, demo, transcribe, analyze, config):
+for command in (serve, demo, transcribe, analyze, config, doctor):
     app.command()(command)
