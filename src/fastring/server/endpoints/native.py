@@ -9,6 +9,7 @@ from fastring.server.endpoints.native_debug import debug, debug_all
 from fastring.server.endpoints.native_live import open_live
 from fastring.server.endpoints.native_recite import open_recitation, verify_upload
 from fastring.server.endpoints.native_sockets import open_audio, open_control, open_voice
+from fastring.server.endpoints.native_static import SCRIPTS, script
 from fastring.server.family import Family, Page, SocketRoute
 
 __all__ = ["NATIVE"]
@@ -34,5 +35,6 @@ NATIVE: Final = Family(
         Page("GET", "/metrics", http.metrics),
         Page("GET", "/metrics/streaming", http.streaming_metrics),
         Page("GET", "/", http.index, open_to_all=True),
+        *(Page("GET", path, script, open_to_all=True) for path in SCRIPTS),
     ),
 )
