@@ -172,7 +172,7 @@ class VoiceStation:
             self._acknowledge()
             event = Closed(event.reason, {**self.summary(), **asdict(self._counters), **event.stats})
         self._post(event)
-        self._arm_ack()
+        self._arm_ack_later()
 
     def relieve(self) -> None:
         """Read on; see `Owner`."""
@@ -253,7 +253,6 @@ class VoiceStation:
         self._post(Resumed(session.received, session.next_seq, token, session.finalizes))
         for event in session.replay(asked.last_seq):
             self.hear(event)
-        self._arm_ack()
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
@@ -265,6 +264,11 @@ class VoiceStation:
         if self._ack_timer is not None or self._line is None or self._session is None:
             return
         if self._session.ack() != self._acked:
+            self._ack_timer = self._loop.call_later(_ACK_EVERY_S, self._acknowledge)
+
+    def _arm_ack_later(self) -> None:
+        """Acknowledge soon, not now: the event may be the end of an utterance, and the next one's start behind it."""
+        if self._ack_timer is None and self._line is not None:
             self._ack_timer = self._loop.call_later(_ACK_EVERY_S, self._acknowledge)
 
     def _acknowledge(self) -> None:

@@ -28,6 +28,10 @@ async def test_a_thousand_schedules(restarts: bool) -> None:
     assert resumed > 200
 
 
+async def test_no_commit_falls_between_the_end_of_an_utterance_and_the_start_of_the_next() -> None:
+    await run(range(1_001_135, 1_001_136), restarts=True)  # the schedule that showed it
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("restarts", [False, True], ids=["cuts", "cuts and restarts"])
 async def test_a_hundred_thousand_schedules(restarts: bool) -> None:
