@@ -27,7 +27,7 @@ async def fail(proxy: FaultProxy, draw: random.Random, faults: int, done: asynci
     """Let the connection fail at random bytes, one fault after the other."""
     made = 0
     while made < faults and not done.is_set():
-        at = proxy.passed("up") + draw.randrange(1, 2 * len(MINUTE) // faults)
+        at = proxy.passed("up") + draw.randrange(1, 6 * len(MINUTE) // (5 * faults))
         while proxy.passed("up") < at and not done.is_set():  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         kind = draw.randrange(20)
@@ -74,7 +74,7 @@ async def test_five_hundred_faults_change_nothing() -> None:
     told, made, resumed = await converse(500, seed=1)
     print(f"\n{made} faults, resumed {resumed} times, {time.monotonic() - began:.0f} s")  # noqa: T201
     assert told == await uncut()
-    assert made >= 450
+    assert made == 500
     assert resumed >= 300
 
 

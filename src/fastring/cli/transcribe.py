@@ -38,7 +38,9 @@ _SUBTITLES = {Format.srt: srt, Format.vtt: vtt}
 
 
 def transcribe(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")
+    ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="Text, JSON with times and confidence of each word, or subtitles.")
     ] = Format.text,
@@ -46,14 +48,27 @@ def transcribe(
     engine: EngineName = None,
     model: Model = None,
     language: Annotated[str | None, typer.Option(help="Language code, for example en; else the model decides.")] = None,
+    server: Annotated[str | None, typer.Option(help="Address of a fastring server that does the work.")] = None,
+    key: Annotated[str, typer.Option(help="Its API key.", envvar="FASTRING_API_KEY", show_default=False)] = "",
+    mic: Annotated[bool, typer.Option("--mic", help="The microphone instead of files; with --server.")] = False,
     file: Config = None,
     assignments: Set = None,
 ) -> None:
     """Transcribe recordings: text on stdout, one line per utterance, or JSON or subtitles; progress on stderr."""
     if as_json:
         form = Format.json
+    files = files or []
+    if mic == bool(files):
+        fail("name recordings, or --mic", 2)
+    if mic and not server:
+        fail("--mic: say which --server hears it", 2)
     if form in _SUBTITLES and len(files) > 1:
         fail(f"--format {form.value}: subtitles are of one recording, not of {len(files)}", 2)
+    if server:
+        need("transcribe --server", "aiohttp")
+        with told():
+            _print(_transcribe_elsewhere(files, server, key, language or "", at_once=form is Format.text), form)
+        return
     need("transcribe", "av", "soxr")
     from fastring.asr.engines import create_transcriber
     from fastring.asr.pool import TranscriberPool
@@ -71,11 +86,38 @@ def transcribe(
             heard = _transcribe_all(files, settings, pool, at_once=form is Format.text)
         finally:
             pool.close()
+    _print(heard, form)
+
+
+def _print(heard: dict[Path, list[Final]], form: Format) -> None:
+    """What was not printed as it was heard."""
     if form is Format.json:
         reports = [_report(path, finals) for path, finals in heard.items()]
         typer.echo(json.dumps(reports[0] if len(reports) == 1 else reports, ensure_ascii=False))
     elif form in _SUBTITLES:
-        typer.echo(_SUBTITLES[form](cues_of(heard[files[0]], SAMPLE_RATE)), nl=False)
+        (finals,) = heard.values()
+        typer.echo(_SUBTITLES[form](cues_of(finals, SAMPLE_RATE)), nl=False)
+
+
+def _transcribe_elsewhere(
+    files: list[Path], server: str, key: str, language: str, *, at_once: bool
+) -> dict[Path, list[Final]]:
+    """What a server hears in each file, or in the microphone."""
+    from fastring import client
+    from fastring.cli.remote import transcribe_remotely
+
+    heard: dict[Path, list[Final]] = {}
+    for path in files or [Path("microphone")]:
+
+        def hear(event: client.ClientEvent, prefix: str = f"{path}: " if len(files) > 1 else "") -> None:
+            if isinstance(event, client.Final) and event.text and at_once:
+                say(f"{prefix}{event.text}")
+            elif isinstance(event, client.Reconnecting | client.Restarted | client.AudioLost):
+                err.print(str(event), highlight=False, markup=False)
+
+        source = path if files else None
+        heard[path] = transcribe_remotely(server, source, api_key=key, language=language, hear=hear)
+    return heard
 
 
 def segment(final: Final) -> dict[str, Any]:
