@@ -328,7 +328,11 @@ class ServerSettings:
     tls_certificate: str = _setting("", "file of the TLS certificate and its chain, PEM; empty: no TLS")
     tls_key: str = _setting("", "file of its private key, PEM; empty: it is in the certificate's file")
     wyoming_port: int = _setting(0, "port for Home Assistant's Wyoming protocol; 0: none")
-    max_streams: int = _setting(256, "streams in this process")
+    processes: int = _setting(1, "processes that share the port, each with an engine and limits of its own")
+    process_port: int = _setting(
+        0, "process 1 also listens here on loopback, process 2 on the next port, ...: for metrics; 0: none does"
+    )
+    max_streams: int = _setting(256, "streams in one process")
     max_sources: int = _setting(16, "sources on one connection of /ws/live; each counts as a stream")
     max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")
     max_upload_bytes: int = _setting(64 << 20, "largest upload")
@@ -351,6 +355,9 @@ class ServerSettings:
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")
         _require(0 <= self.wyoming_port <= 65_535, "server.wyoming_port", self.wyoming_port, "0..65535")
+        _require(1 <= self.processes <= 256, "server.processes", self.processes, "1..256")
+        most = 65_536 - self.processes
+        _require(0 <= self.process_port <= most, "server.process_port", self.process_port, f"0..{most}")
         _require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")
         _require(1 <= self.max_sources <= 64, "server.max_sources", self.max_sources, "1..64")
         _require(

@@ -214,10 +214,11 @@ def check_cores(settings: Settings) -> Check:
     cores = available_cores()
     if asr.engine != "faster-whisper" or asr.device == "cuda":
         return Check("cores", "ok", f"{cores} may be used; the engine {asr.engine} on {asr.device} needs few of them")
-    workers, threads = divide_cores(cores, asr.workers, asr.threads)
-    found = f"{cores} may be used; {workers} workers x {threads} threads"
-    if workers * threads > cores:
-        mend = "--set asr.workers=0 --set asr.threads=0 (chosen to fit)"
+    processes = settings.server.processes
+    workers, threads = divide_cores(max(1, cores // processes), asr.workers, asr.threads)
+    found = f"{cores} may be used; {processes} processes x {workers} workers x {threads} threads"
+    if processes * workers * threads > cores:
+        mend = f"--processes N with N at most {cores}, asr.workers=0 and asr.threads=0 (chosen to fit)"
         return Check("cores", "warn", f"{found}: more threads than cores slow each other down", mend)
     return Check("cores", "ok", found)
 

@@ -18,6 +18,7 @@ def serve(
     wyoming: Annotated[
         int | None, typer.Option(metavar="PORT", help="Also listen there for Home Assistant (Wyoming); it uses 10300.")
     ] = None,
+    processes: Annotated[int | None, typer.Option(metavar="N", help="Processes that share the port.")] = None,
     engine: EngineName = None,
     model: Model = None,
     file: Config = None,
@@ -33,11 +34,17 @@ def serve(
             "server.host": host,
             "server.port": port,
             "server.wyoming_port": wyoming,
+            "server.processes": processes,
             "asr.engine": engine,
             "asr.model": model,
         }
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
-        run_server(settings, create_transcriber(settings), on_ready=_announce)
+        if settings.server.processes > 1:
+            from fastring.server.supervisor import run_processes
+
+            run_processes(settings, on_ready=_announce)
+        else:
+            run_server(settings, create_transcriber(settings), on_ready=_announce)
 
 
 def _announce(url: str) -> None:

@@ -35,13 +35,16 @@ _HANDLERS_S = 0.5
 """After the drain, what a handler may still take to end."""
 
 
-def run_server(settings: Settings, transcriber: Transcriber, *, on_ready: Callable[[str], None]) -> None:
+def run_server(
+    settings: Settings, transcriber: Transcriber, *, on_ready: Callable[[str], None], process: int = 0
+) -> None:
     """Serve until SIGINT or SIGTERM; then stop admitting, finish what is queued, close every socket with 1012.
 
     Args:
         settings: all of them.
         transcriber: the loaded engine, which is closed at the end, whatever happens.
         on_ready: called once with the address, when connections are taken.
+        process: its number, from 1 on, if a supervisor runs several on one port; then Ctrl-C is left to that.
 
     Raises:
         ConfigError: the address cannot be bound, or is public while there are no keys.
@@ -51,7 +54,7 @@ def run_server(settings: Settings, transcriber: Transcriber, *, on_ready: Callab
     loop = _new_loop()
     try:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(_serve(settings, transcriber, on_ready))
+        loop.run_until_complete(_serve(settings, transcriber, on_ready, process))
     finally:
         with contextlib.suppress(Exception):
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -71,20 +74,22 @@ def make_runner(app: web.Application, settings: ServerSettings) -> web.AppRunner
     )
 
 
-async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callable[[str], None]) -> None:
+async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callable[[str], None], process: int) -> None:
     try:
         require_keys_in_public(settings.security, settings.server)
         app = build_app(settings, transcriber)
     except BaseException:
         transcriber.close()  # nobody else owns it yet
         raise
-    stopping = _stop_signal()
+    stopping = _stop_signal((signal.SIGTERM,) if process else (signal.SIGINT, signal.SIGTERM))
     runner = make_runner(app, settings.server)
     await runner.setup()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app[SERVICES].refresh_keys)
     _quieten_collector()
     try:
         address = await _bind(runner, settings)
+        if settings.server.process_port:
+            await _bind_own(runner, settings.server, max(1, process))
         on_ready(address)
         await stopping.wait()
         structlog.get_logger("fastring.server").info("going down", drain_s=settings.server.drain_s)
@@ -96,7 +101,7 @@ async def _bind(runner: web.AppRunner, settings: Settings) -> str:
     """Listen, and return the address as a URL."""
     host, port = settings.server.host, settings.server.port
     tls = tls_context(settings.server)
-    site = _Site(runner, host, port, backlog=1024, ssl_context=tls)
+    site = _Site(runner, host, port, backlog=1024, ssl_context=tls, reuse_port=settings.server.processes > 1)
     site.handshake_s = settings.server.handshake_s
     try:
         await site.start()
@@ -106,6 +111,16 @@ async def _bind(runner: web.AppRunner, settings: Settings) -> str:
     bound = runner.addresses[0]
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     return f"{'https' if tls else 'http'}://{name}:{bound[1]}"
+
+
+async def _bind_own(runner: web.AppRunner, settings: ServerSettings, process: int) -> None:
+    """The same server again on loopback, on a port that only this process has: for metrics and debugging."""
+    port = settings.process_port + process - 1
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port, reuse_port=False).start()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ConfigError(f"server.process_port: process {process} cannot listen on {port}: {reason}") from error
 
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
@@ -145,21 +160,22 @@ class _Site(web.TCPSite):
             self._port,
             ssl=self._ssl_context,
             backlog=self._backlog,
+            reuse_port=self._reuse_port,
             ssl_handshake_timeout=self.handshake_s if self._ssl_context else None,
         )
 
 
-def _stop_signal() -> asyncio.Event:
-    """Set by the first SIGINT or SIGTERM; a second one ends the process as it would without us."""
+def _stop_signal(numbers: tuple[signal.Signals, ...]) -> asyncio.Event:
+    """Set by the first of these signals; a second one ends the process as it would without us."""
     loop, stopping = asyncio.get_running_loop(), asyncio.Event()
 
     def stop() -> None:
         stopping.set()
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in numbers:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in numbers:
         loop.add_signal_handler(number, stop)
     return stopping
 

@@ -83,7 +83,9 @@ class WyomingServer:
             ConfigError: the address cannot be bound.
         """
         try:
-            self._server = await asyncio.start_server(self._accept, host, port, limit=_READ_BYTES)
+            self._server = await asyncio.start_server(
+                self._accept, host, port, limit=_READ_BYTES, reuse_port=self._services.settings.server.processes > 1
+            )
         except OSError as error:
             raise ConfigError(f"server.wyoming_port = {port}: cannot listen there: {error.strerror}") from error
         return int(self._server.sockets[0].getsockname()[1])
