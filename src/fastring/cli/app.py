@@ -13,6 +13,7 @@ from fastring.cli.demo import demo
 from fastring.cli.doctor import doctor
 from fastring.cli.serve import serve
 from fastring.cli.transcribe import transcribe
+from fastring.cli.verify import verify
 
 __all__ = ["app"]
 
@@ -42,5 +43,5 @@ def _options(
     """Live audio in; level, pitch, onsets, tempo and text out."""
 
 
-for command in (serve, demo, transcribe, analyze, config, doctor):
+for command in (serve, demo, transcribe, verify, analyze, config, doctor):
     app.command()(command)

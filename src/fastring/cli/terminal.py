@@ -39,6 +39,7 @@ _EXTRAS = {
     "faster_whisper": "asr",
     "onnxruntime": "asr",
     "matplotlib": "plot",
+    "rapidfuzz": "asr",
     "av": "files",
     "soxr": "files",
 }

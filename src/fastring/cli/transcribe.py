@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import time
-from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress, TextColumn
+from rich.progress import TextColumn
 
+from fastring.cli.hearing import SAMPLE_RATE, finals_of, open_pool
 from fastring.cli.terminal import Config, EngineName, Model, Set, err, fail, need, progress_bar, say, told
 from fastring.config import Settings
 from fastring.config_sources import load_settings
-from fastring.errors import FastringError
-from fastring.events import Failure, Final, Status
+from fastring.events import Final
 from fastring.protocols.subtitles import cues_of, srt, vtt
 
 __all__ = ["Format", "segment", "transcribe"]
-
-SAMPLE_RATE = 16_000
 
 
 class Format(str, Enum):
@@ -70,22 +65,14 @@ def transcribe(
             _print(_transcribe_elsewhere(files, server, key, language or "", at_once=form is Format.text), form)
         return
     need("transcribe", "av", "soxr")
-    from fastring.asr.engines import create_transcriber
-    from fastring.asr.pool import TranscriberPool
-
     for path in files:
         if not path.is_file():  # before a model is loaded for nothing
             fail(f"{path}: there is no such file")
     with told():
         flags = {"asr.engine": engine, "asr.model": model, "asr.language": language}
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
-        with err.status("loading the model ...") if err.is_terminal else contextlib.nullcontext():
-            transcriber = create_transcriber(settings)
-        pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s, hang_s=settings.asr.hang_s)
-        try:
+        with open_pool(settings) as pool:
             heard = _transcribe_all(files, settings, pool, at_once=form is Format.text)
-        finally:
-            pool.close()
     _print(heard, form)
 
 
@@ -151,58 +138,9 @@ def _transcribe_all(files: list[Path], settings: Settings, pool: Any, *, at_once
     with progress_bar(seconds) as progress:
         for path in files:
             heard[path] = []
-            for final in _finals(path, settings, pool, progress):
+            for final in finals_of(path, settings, pool, progress):
                 heard[path].append(final)
                 if at_once:
                     prefix = f"{path}: " if len(files) > 1 else ""
                     say(f"{prefix}{final.text}")
     return heard
-
-
-def _finals(path: Path, settings: Settings, pool: Any, progress: Progress) -> Iterator[Final]:
-    """The finals of one file that have text; an engine that fails ends the command, for text would be missing."""
-    from fastring.audio.files import stream_audio
-    from fastring.streams.transcription import transcribe as run
-
-    try:
-        audio = stream_audio(path, sample_rate=SAMPLE_RATE)
-    except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
-    task = progress.add_task(path.name, total=audio.duration_s)
-    started_s, heard_samples = time.monotonic(), 0
-
-    def chunks() -> Iterator[Any]:
-        nonlocal heard_samples
-        for chunk in audio:
-            heard_samples += len(chunk)
-            yield chunk
-            progress.advance(task, len(chunk) / SAMPLE_RATE)
-
-    for event in run(chunks(), _session(path, settings, pool), pool):
-        if isinstance(event, Status) and event.state == "fallback":
-            err.print(f"{path.name}: {event.engine} takes over ({event.reason})", highlight=False, markup=False)
-        if isinstance(event, Failure):
-            raise FastringError(f"{path}: {event.message}")
-        if isinstance(event, Final) and event.text:
-            yield event
-    progress.remove_task(task)
-    if err.is_terminal:
-        heard_s, took_s = heard_samples / SAMPLE_RATE, time.monotonic() - started_s
-        err.print(f"{path.name}: {heard_s:.1f} s in {took_s:.1f} s, {heard_s / took_s:.0f} times real time")
-
-
-def _session(path: Path, settings: Settings, pool: Any) -> Any:
-    from fastring.analysis.silero import SileroStream, silero_available
-    from fastring.session.voice import VoiceSession
-
-    wanted = settings.endpoint.vad
-    return VoiceSession(
-        path.name,
-        voice=settings.voice,
-        endpoint=settings.endpoint,
-        capabilities=pool.transcriber.capabilities,
-        vad=SileroStream() if wanted == "silero" or (wanted == "auto" and silero_available()) else None,
-        language=settings.asr.language,
-        interim=False,
-        max_jobs=settings.asr.max_queue,
-    )

@@ -1,0 +1,84 @@
+"""What the commands on recordings share: an engine and its pool, and the finals of a file with progress."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from fastring.cli.terminal import err, fail
+from fastring.config import Settings
+from fastring.errors import FastringError
+from fastring.events import Failure, Final, Status
+
+__all__ = ["SAMPLE_RATE", "finals_of", "open_pool"]
+
+SAMPLE_RATE = 16_000
+
+
+@contextlib.contextmanager
+def open_pool(settings: Settings) -> Iterator[Any]:
+    """The configured engine, loaded, in a pool of its own."""
+    from fastring.asr.engines import create_transcriber
+    from fastring.asr.pool import TranscriberPool
+
+    with err.status("loading the model ...") if err.is_terminal else contextlib.nullcontext():
+        transcriber = create_transcriber(settings)
+    pool = TranscriberPool(transcriber, timeout_s=settings.asr.timeout_s, hang_s=settings.asr.hang_s)
+    try:
+        yield pool
+    finally:
+        pool.close()
+
+
+def finals_of(path: Path, settings: Settings, pool: Any, progress: Progress) -> Iterator[Final]:
+    """The finals of one file that have text; an engine that fails ends the command, for text would be missing."""
+    from fastring.audio.files import stream_audio
+    from fastring.streams.transcription import transcribe as run
+
+    try:
+        audio = stream_audio(path, sample_rate=SAMPLE_RATE)
+    except OSError as error:
+        fail(f"{path}: {error.strerror or error}")
+    task = progress.add_task(path.name, total=audio.duration_s)
+    started_s, heard_samples = time.monotonic(), 0
+
+    def chunks() -> Iterator[Any]:
+        nonlocal heard_samples
+        for chunk in audio:
+            heard_samples += len(chunk)
+            yield chunk
+            progress.advance(task, len(chunk) / SAMPLE_RATE)
+
+    for event in run(chunks(), _session(path, settings, pool), pool):
+        if isinstance(event, Status) and event.state == "fallback":
+            err.print(f"{path.name}: {event.engine} takes over ({event.reason})", highlight=False, markup=False)
+        if isinstance(event, Failure):
+            raise FastringError(f"{path}: {event.message}")
+        if isinstance(event, Final) and event.text:
+            yield event
+    progress.remove_task(task)
+    if err.is_terminal:
+        heard_s, took_s = heard_samples / SAMPLE_RATE, time.monotonic() - started_s
+        err.print(f"{path.name}: {heard_s:.1f} s in {took_s:.1f} s, {heard_s / took_s:.0f} times real time")
+
+
+def _session(path: Path, settings: Settings, pool: Any) -> Any:
+    from fastring.analysis.silero import SileroStream, silero_available
+    from fastring.session.voice import VoiceSession
+
+    wanted = settings.endpoint.vad
+    return VoiceSession(
+        path.name,
+        voice=settings.voice,
+        endpoint=settings.endpoint,
+        capabilities=pool.transcriber.capabilities,
+        vad=SileroStream() if wanted == "silero" or (wanted == "auto" and silero_available()) else None,
+        language=settings.asr.language,
+        interim=False,
+        max_jobs=settings.asr.max_queue,
+    )
