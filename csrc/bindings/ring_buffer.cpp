@@ -161,10 +161,10 @@ OverflowPolicy policy_from(const py::object& overflow) {
 }
 
 std::shared_ptr<Ring> make_ring(const py::object& capacity, const py::object& channels, const py::object& dtype,
-                                const py::object& overflow, const py::object& start_index) {
+                                const py::object& overflow, const py::object& start_index, bool touched) {
   return std::make_shared<Ring>(RingConfig{whole_number(capacity, "capacity"), small_number(channels, "channels"),
                                            sample_type_from(dtype.ptr()), policy_from(overflow),
-                                           whole_number(start_index, "start_index")});
+                                           whole_number(start_index, "start_index"), touched});
 }
 
 py::tuple stats(py::handle self) {
@@ -194,7 +194,7 @@ void arm(py::handle self, SampleIndex index) {
 void register_ring_buffer(py::module_& m) {
   py::class_<Ring, std::shared_ptr<Ring>> ring(m, "RingBuffer");
   ring.def(py::init(&make_ring), py::kw_only(), py::arg("capacity"), py::arg("channels"), py::arg("dtype"),
-           py::arg("overflow"), py::arg("start_index"))
+           py::arg("overflow"), py::arg("start_index"), py::arg("touched") = true)
       .def("read_at", &read_at, py::arg("start"), py::arg("n"), py::arg("dtype") = py::none(), kReadAtDoc)
       .def("reset", &reset, kResetDoc)
       .def("_close", &close)

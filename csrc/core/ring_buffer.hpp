@@ -102,6 +102,7 @@ struct RingConfig {
   SampleType sample_type;
   OverflowPolicy overflow;
   SampleIndex start_index;  // index of the first frame that will be written, at least 0
+  bool touched = true;      // every page is there from the start; false: a page is when it is first written
 };
 
 // A snapshot; the counters count since construction or the last reset().
@@ -120,8 +121,8 @@ class RingBuffer {
  public:
   static constexpr int kMaxChannels = RingStorage::kMaxChannels;
 
-  // Throws std::invalid_argument for a setting out of range and std::bad_alloc. Touches every page, so that writing
-  // does not have to.
+  // Throws std::invalid_argument for a setting out of range and std::bad_alloc. Unless told otherwise it touches
+  // every page, so that writing does not have to.
   explicit RingBuffer(const RingConfig& config);
   RingBuffer(const RingBuffer&) = delete;
   RingBuffer& operator=(const RingBuffer&) = delete;
@@ -219,7 +220,7 @@ class RingBuffer {
 };
 
 inline RingBuffer::RingBuffer(const RingConfig& config)
-    : storage_(config.capacity_frames, config.channels, config.sample_type),
+    : storage_(config.capacity_frames, config.channels, config.sample_type, config.touched),
       capacity_(config.capacity_frames),
       overflow_(config.overflow),
       start_index_(config.start_index),

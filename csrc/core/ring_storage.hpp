@@ -6,13 +6,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <memory>
-#include <new>
 #include <stdexcept>
 #include <string>
 
 #include "pcm.hpp"
 #include "ring_copy.hpp"
+#include "ring_memory.hpp"
 #include "types.hpp"
 
 namespace fastring {
@@ -21,9 +20,8 @@ class RingStorage {
  public:
   static constexpr int kMaxChannels = 32;
 
-  // Throws std::invalid_argument for a setting out of range and std::bad_alloc. Touches every page, so that writing
-  // does not have to.
-  RingStorage(std::int64_t capacity_frames, int channels, SampleType sample_type);
+  // Throws std::invalid_argument for a setting out of range and std::bad_alloc. `touched`: see ring_memory.
+  RingStorage(std::int64_t capacity_frames, int channels, SampleType sample_type, bool touched = true);
 
   [[nodiscard]] std::int64_t capacity_frames() const noexcept { return capacity_; }
   [[nodiscard]] int channels() const noexcept { return channels_; }
@@ -58,19 +56,15 @@ class RingStorage {
     if (before_wrap < frames) segment(std::uint64_t{0}, before_wrap, frames - before_wrap);
   }
 
-  struct WordsDelete {
-    void operator()(std::uint64_t* words) const noexcept { ::operator delete[](words, std::align_val_t{64}); }
-  };
-
   std::int64_t capacity_;
   std::uint64_t mask_;  // capacity - 1 if that is a power of two above 1, else 0
   std::int64_t frame_bytes_;
   int channels_;
   SampleType sample_type_;
-  std::unique_ptr<std::uint64_t[], WordsDelete> words_;
+  detail::RingMemory words_;
 };
 
-inline RingStorage::RingStorage(std::int64_t capacity_frames, int channels, SampleType sample_type)
+inline RingStorage::RingStorage(std::int64_t capacity_frames, int channels, SampleType sample_type, bool touched)
     : capacity_(capacity_frames),
       mask_((capacity_ & (capacity_ - 1)) == 0 ? static_cast<std::uint64_t>(capacity_ - 1) : 0),
       frame_bytes_(channels * sample_bytes(sample_type)),
@@ -86,8 +80,7 @@ inline RingStorage::RingStorage(std::int64_t capacity_frames, int channels, Samp
                                 std::to_string(capacity_));
   }
   const auto words = static_cast<std::size_t>(capacity_ * frame_bytes_ + 63) / 64 * (64 / detail::kWordBytes);
-  words_.reset(static_cast<std::uint64_t*>(::operator new[](words * detail::kWordBytes, std::align_val_t{64})));
-  std::fill_n(words_.get(), words, std::uint64_t{0});
+  words_ = detail::ring_memory(words, touched);
 }
 
 inline void RingStorage::copy_in(SampleIndex start, const unsigned char* audio, std::int64_t frames) noexcept {

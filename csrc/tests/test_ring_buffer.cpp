@@ -1,5 +1,6 @@
 #include "ring_buffer.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <deque>
 #include <new>
@@ -52,6 +53,27 @@ ReadResult read_checked(RingReader& reader, std::int64_t frames) {
 }
 
 }  // namespace
+
+TEST("memory is zero and aligned, touched or not, small or large") {
+  for (const std::size_t words : {std::size_t{8}, fastring::detail::kMappedBytes / 8 - 8, std::size_t{200'000}}) {
+    for (const bool touched : {true, false}) {
+      const auto memory = fastring::detail::ring_memory(words, touched);
+      CHECK(reinterpret_cast<std::uintptr_t>(memory.get()) % 64 == 0);
+      CHECK(std::all_of(memory.get(), memory.get() + words, [](std::uint64_t word) { return word == 0; }));
+    }
+  }
+}
+
+TEST("an untouched ring reads what was written, round after round") {
+  RingConfig config = mono(100'000);
+  config.touched = false;
+  RingBuffer ring(config);
+  RingReader reader(ring);
+  for (int i = 0; i < 25; ++i) {
+    write_next(ring, 9'999);
+    CHECK(read_checked(reader, 9'999).frames == 9'999);
+  }
+}
 
 TEST("settings out of range are refused") {
   const auto make = [](std::int64_t capacity, int channels, SampleIndex start) {

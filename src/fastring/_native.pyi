@@ -16,7 +16,14 @@ Samples: TypeAlias = NDArray[np.float32]
 
 class RingBuffer:
     def __init__(
-        self, *, capacity: int, channels: int, dtype: SampleDtype, overflow: str, start_index: int
+        self,
+        *,
+        capacity: int,
+        channels: int,
+        dtype: SampleDtype,
+        overflow: str,
+        start_index: int,
+        touched: bool = True,
     ) -> None: ...
     @property
     def closed(self) -> bool: ...

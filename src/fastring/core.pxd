@@ -39,6 +39,7 @@ cdef extern from "fastring/ring_buffer.hpp" namespace "fastring" nogil:
         SampleType sample_type
         OverflowPolicy overflow
         int64_t start_index
+        bint touched
 
     cdef cppclass RingStats:
         int64_t capacity_frames

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections import deque
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,26 @@ def numbered(start: int, frames: int, channels: int = 1, dtype: str = "int16") -
     if dtype == "float32":
         audio = audio.astype(np.float32) / np.float32(32768)
     return audio[:, 0].copy() if channels == 1 else np.ascontiguousarray(audio)
+
+
+# --- memory ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
+def test_an_untouched_ring_costs_what_was_written_to_it_and_gives_it_back() -> None:
+    def held_bytes() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    before = held_bytes()
+    rings = [RingBuffer(16_000 * 40, touched=False) for _ in range(100)]  # 128 MB if they were full
+    assert held_bytes() - before < 4e6
+    second = numbered(0, 16_000)
+    for ring in rings:
+        ring.write(second)
+    assert 2e6 < held_bytes() - before < 8e6  # 32 kB each
+    assert (rings[7].read(16_000) == second).all()
+    del rings, ring
+    assert held_bytes() - before < 2e6
 
 
 # --- R1, R2, R4: capacity, indices, wraparound ---------------------------------------------------------------------

@@ -101,6 +101,9 @@ class RingBuffer(_native.RingBuffer):
         overflow: "drop_oldest" overwrites the oldest frames; "reject" makes `write` raise `BufferFullError` when it
             would overwrite frames that some reader has not read.
         start_index: index of the first frame written, 0 to 2**63 - 1.
+        touched: every page of the memory is there from the start, so that no write ever waits for one. False leaves it
+            to the system to give each page when it is first written: a ring that stays empty costs next to nothing,
+            which suits a server of many streams.
 
     Attributes:
         available: frames that `read` would deliver now.
@@ -121,10 +124,16 @@ class RingBuffer(_native.RingBuffer):
         *,
         overflow: Literal["drop_oldest", "reject"] = "drop_oldest",
         start_index: int = 0,
+        touched: bool = True,
     ) -> None:
         try:
             super().__init__(
-                capacity=capacity, channels=channels, dtype=dtype, overflow=overflow, start_index=start_index
+                capacity=capacity,
+                channels=channels,
+                dtype=dtype,
+                overflow=overflow,
+                start_index=start_index,
+                touched=touched,
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None

@@ -46,7 +46,7 @@ class Listening:
 
     def __init__(self, capacity: int, endpoint: EndpointSettings, vad: FrameScorer | None) -> None:
         self.capacity = capacity
-        self._ring = RingBuffer(capacity, 1, "int16")
+        self._ring = RingBuffer(capacity, 1, "int16", touched=False)
         self._detector = SpeechDetector(vad)
         self._endpointer = Endpointer(endpoint)
         self._levels: deque[float] = deque(maxlen=capacity // FRAME_SAMPLES + 1)
