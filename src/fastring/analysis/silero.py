@@ -18,7 +18,7 @@ from fastring.errors import AudioFormatError, ModelUnavailableError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FRAME_SAMPLES", "SAMPLE_RATE", "SileroStream", "silero_available"]
+__all__ = ["FRAME_SAMPLES", "SAMPLE_RATE", "SileroStream", "silero_available", "silero_path"]
 
 SAMPLE_RATE: Final = 16_000
 FRAME_SAMPLES: Final = 512
@@ -44,7 +44,7 @@ class SileroStream:
     """
 
     def __init__(self, model: str | Path | None = None) -> None:
-        self._session = _session(str(model) if model is not None else str(_find_model()))
+        self._session = _session(str(silero_path() if model is None else model))
         self.reset()
 
     def reset(self) -> None:
@@ -89,13 +89,18 @@ class SileroStream:
 def silero_available() -> bool:
     """Whether onnxruntime and the model are installed. Loads neither."""
     try:
-        _find_model()
+        silero_path()
     except ModelUnavailableError:
         return False
     return importlib.util.find_spec("onnxruntime") is not None
 
 
-def _find_model() -> Path:
+def silero_path() -> Path:
+    """Where the model is. It is looked for at every call, which is not cheap.
+
+    Raises:
+        ModelUnavailableError: it is not there; the message says what to install.
+    """
     spec = importlib.util.find_spec("faster_whisper")
     if spec is None or spec.origin is None:
         raise ModelUnavailableError(f"Silero VAD is not installed (no faster_whisper package); {_REMEDY}")

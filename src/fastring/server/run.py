@@ -85,8 +85,9 @@ async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callabl
     runner = make_runner(app, settings.server)
     await runner.setup()
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app[SERVICES].refresh_keys)
-    _quieten_collector()
     try:
+        app[SERVICES].warm_up()
+        _quieten_collector()
         address = await _bind(runner, settings)
         if settings.server.process_port:
             await _bind_own(runner, settings.server, max(1, process))

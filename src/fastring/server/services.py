@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from fastring.analysis.silero import SileroStream, silero_available
+from fastring.analysis.silero import SileroStream, silero_available, silero_path
 from fastring.server.uploads import Uploads
 from fastring.server.voice_runner import VoiceRunner
 from fastring.server.witnesses.callback import TriggerWitness
@@ -56,6 +56,7 @@ class Services:
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
     uploads: Uploads = field(init=False)
+    _vad_model: str = ""  # where it is, once it has been looked for
     _serial: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -68,6 +69,10 @@ class Services:
             for connection in list(self.registry.connections):
                 if not self.allowance.knows(connection.owner):
                     connection.revoke()
+
+    def warm_up(self) -> None:
+        """Load what the first stream would keep the others waiting for."""
+        self._vad()
 
     def session_name(self, stream_id: str) -> str:
         """A name that no other session of this process has or had, even under the same id."""
@@ -118,7 +123,10 @@ class Services:
 
     def _vad(self) -> FrameScorer | None:
         wanted = self.settings.endpoint.vad
-        return SileroStream() if wanted == "silero" or (wanted == "auto" and silero_available()) else None
+        if wanted != "silero" and not (wanted == "auto" and (self._vad_model or silero_available())):
+            return None
+        self._vad_model = self._vad_model or str(silero_path())
+        return SileroStream(self._vad_model)
 
 
 SERVICES: web.AppKey[Services] = web.AppKey("services", Services)
