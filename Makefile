@@ -122,6 +122,9 @@ bench: dev ## a table of figures with the goals beside them
 	@$(UV) --prerelease=allow --group bench
 	@python benchmarks/table.py
 
+bench-speech: dev ## many clients in real time on one model, latency and fairness; FULL=1: every N, and the picture anew
+	@PYTHONPATH=benchmarks:scripts python -m speech.load $(if $(FULL),--full)
+
 accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev OUT=FILE
 	@python scripts/accuracy.py --data "$(DATA)" --split "$(SPLIT)" --out "$(OUT)"
 
@@ -131,4 +134,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: audit model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench accuracy wheel clean
+.PHONY: audit model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean

@@ -62,3 +62,27 @@ def test_what_the_gate_saved_is_counted_at_the_end() -> None:
     text = metrics.exposition().decode()
     assert 'fastring_vad_frames_total{verdict="gated"} 62.0' in text
     assert 'fastring_vad_frames_total{verdict="scored"} 0.0' in text
+
+
+def test_how_long_after_it_was_said_a_word_is_stable() -> None:
+    metrics = Metrics()
+    meter = VoiceMeter(metrics)
+    stable, open_word = Word("one", 0, 8_000, 0.9, stable=True), Word("two", 8_000, 16_000, 0.9)
+    meter.note_audio(16_000, now=11.0)  # the first word ended at 10.5, the second at 11.0
+    partial = Partial(0, "one two", "one", (stable, open_word), 0.9, 0, 16_000, -20.0, 0.0, 0, LATENCY)
+    meter.note(partial, now=11.25)
+    meter.note(partial, now=11.5)
+    meter.note(Final(1, 0, "one two", (stable, open_word), 0.9, 0, 16_000, LATENCY), now=12.0)
+    text = metrics.exposition().decode()
+    assert "fastring_word_commit_seconds_count 2.0" in text
+    assert "fastring_word_commit_seconds_sum 1.75" in text
+    assert "fastring_retracted_words_total 0.0" in text
+
+
+def test_a_stable_word_that_changes_or_goes_would_be_seen() -> None:
+    metrics = Metrics()
+    meter = VoiceMeter(metrics)
+    stable = tuple(Word(text, 0, 1, 0.9, stable=True) for text in ("one", "two"))
+    meter.note(Partial(0, "one two", "one two", stable, 0.9, 0, 1, -20.0, 0.0, 0, LATENCY), now=1.0)
+    meter.note(Final(1, 0, "three", _words("three"), 0.9, 0, 1, LATENCY), now=2.0)
+    assert "fastring_retracted_words_total 2.0" in metrics.exposition().decode()

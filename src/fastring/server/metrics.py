@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, Info, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -36,6 +36,9 @@ class Metrics:
         self.final_lag = Histogram(
             "fastring_final_lag_seconds", "End of an utterance decided to its final sent", buckets=_SECONDS, **options
         )
+        self.word_commit = Histogram(
+            "fastring_word_commit_seconds", "End of a word received to the word stable", buckets=_SECONDS, **options
+        )
         self.queue = Histogram("fastring_asr_queue_seconds", "A job's wait in the pool", buckets=_SECONDS, **options)
         self.inference = Histogram("fastring_asr_inference_seconds", "A job in the engine", buckets=_SECONDS, **options)
         self.real_time_factor = Histogram(
@@ -46,6 +49,9 @@ class Metrics:
         )
         self.words = Counter("fastring_partial_words", "Words shown in partials for the first time", **options)
         self.revised = Counter("fastring_revised_words", "Words of a partial that a later text changed", **options)
+        self.retracted = Counter(
+            "fastring_retracted_words", "Stable words that a later text changed: always 0", **options
+        )
         self.audio = Counter("fastring_audio_seconds", "Audio received", ["kind"], **options)
         self.vad_frames = Counter(
             "fastring_vad_frames",
@@ -64,6 +70,7 @@ class Metrics:
         self.loop_lag = Histogram(
             "fastring_event_loop_lag_seconds", "Delay of the event loop's ticker", buckets=_LAGS, **options
         )
+        ProcessCollector(registry=self.registry)
         Info("fastring_build", "What runs here", **options).info({"version": __version__})
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
 

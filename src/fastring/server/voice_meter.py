@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from fastring.errors import JobDroppedError
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VoiceMeter"]
 
+SESSION_RATE = 16_000
+
 
 class VoiceMeter:
     """Puts one stream's events and jobs into the server's metrics."""
@@ -24,6 +27,14 @@ class VoiceMeter:
         self._metrics = metrics
         self._revisions = Revisions()
         self._speech_s: float | None = None
+        self._samples = 0
+        self._arrived_s = 0.0
+        self._stable: tuple[str, ...] = ()
+
+    def note_audio(self, samples: int, now: float) -> None:
+        """So many samples came, at 16 kHz, or were lost on the way."""
+        self._samples += samples
+        self._arrived_s = now
 
     def note(self, event: Event, now: float) -> None:
         """An event is on its way."""
@@ -33,6 +44,7 @@ class VoiceMeter:
             self._speech_s = now
         elif isinstance(event, SpeechEnded):
             self._revisions.reset()
+            self._stable = ()
         elif isinstance(event, Failure):
             self._metrics.errors.labels(event.code).inc()
         elif isinstance(event, Status):
@@ -43,6 +55,7 @@ class VoiceMeter:
         fresh, changed = self._revisions.note(event)
         metrics.words.inc(fresh)
         metrics.revised.inc(changed)
+        self._note_stable(event, now)
         took_ms = event.latency.total_ms
         if took_ms:  # the answer to a finalize after silence takes no time, and says nothing of the others
             metrics.note_latency(took_ms)
@@ -53,6 +66,17 @@ class VoiceMeter:
         elif self._speech_s is not None:
             metrics.first_partial.observe(now - self._speech_s)
         self._speech_s = None
+
+    def _note_stable(self, event: Partial | Final, now: float) -> None:
+        """Words that will not change any more: how long after they were said, if they were said as they came."""
+        metrics = self._metrics
+        words = event.words if isinstance(event, Final) else tuple(word for word in event.words if word.stable)
+        texts = tuple(word.text for word in words)
+        metrics.retracted.inc(sum(old != new for old, new in zip_longest(self._stable, texts[: len(self._stable)])))
+        for word in words[len(self._stable) :]:
+            said_s = self._arrived_s - (self._samples - word.end) / SESSION_RATE
+            metrics.word_commit.observe(max(0.0, now - said_s))
+        self._stable = texts
 
     def note_end(self, stats: VoiceStats) -> None:
         """The session is over."""
@@ -66,7 +90,7 @@ class VoiceMeter:
         if outcome.error is None:
             metrics.queue.observe(outcome.queue_s)
             metrics.inference.observe(outcome.inference_s)
-            seconds = len(outcome.job.samples) / 16_000
+            seconds = len(outcome.job.samples) / SESSION_RATE
             if seconds:
                 metrics.real_time_factor.observe(outcome.inference_s / seconds)
         elif not isinstance(outcome.error, JobDroppedError):

@@ -114,11 +114,13 @@ class VoiceRunner:
     def receive_audio(self, samples: NDArray[np.int16], now: float) -> None:
         """Take audio: int16 mono at 16 kHz, shape (n,)."""
         self._audio_seconds.inc(len(samples) / SESSION_RATE)
+        self._meter.note_audio(len(samples), now)
         self._session.receive_audio(samples, now)
         self._advance(now)
 
     def receive_gap(self, missing: int, now: float) -> None:
         """So many samples were lost on the way."""
+        self._meter.note_audio(missing, now)
         self._session.receive_gap(missing, now)
         self._advance(now)
 
