@@ -50,7 +50,9 @@ def test_every_path_is_in_the_reference(root: Path) -> None:
 
 
 def test_what_may_be_asked_without_a_key_is_known() -> None:
-    assert {page.path for page in PAGES if page.open_to_all} == {"/", BASE + "health"}
+    pages = {page.path for page in PAGES if page.open_to_all}
+    scripts = {"/static/fastring.js", "/static/fastring-worklet.js"}
+    assert pages == {"/", BASE + "health", *scripts} | (pages & {"/livez", "/readyz"})
 
 
 async def test_families_are_switched_on_by_name(serve: Serve) -> None:

@@ -10,9 +10,9 @@ LATENCY = Latency(1.0, 2.0, 3.0, 6.0)
 
 
 def utterance(*heard: str) -> Utterance:
-    """An utterance in which these words were heard twice, so that all are stable, and then one more once."""
+    """An utterance in which these words were heard twice: those that the engine does not doubt are stable."""
     one = Utterance(3, 16_000, 11_000, 8000, SegmentLimits(64_000, 8000))
-    words = [Word(text, 16_000 + 4000 * i, 19_000 + 4000 * i, 0.5 + 0.1 * i) for i, text in enumerate(heard)]
+    words = [Word(text, 16_000 + 4000 * i, 19_000 + 4000 * i, 0.8 + 0.1 * i) for i, text in enumerate(heard)]
     for _ in range(2):
         one.partial_decoded(11_000, words, 40_000)
     return one
@@ -25,7 +25,7 @@ def test_the_stable_text_is_a_prefix_of_the_text() -> None:
     assert partial.stable_text.startswith("two")
     assert (partial.utterance, partial.start, partial.end) == (3, 16_000, 40_000)
     assert (partial.level_db, partial.buffer_usage, partial.dropped, partial.latency) == (-23.0, 0.25, 7, LATENCY)
-    assert partial.confidence == pytest.approx(0.55)
+    assert partial.confidence == pytest.approx(0.85)
 
 
 def test_a_final_of_nothing_has_no_text_and_no_confidence() -> None:

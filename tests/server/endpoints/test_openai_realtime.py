@@ -57,7 +57,9 @@ class Talk:
 
     @property
     def transcripts(self) -> list[str]:
-        return [message["transcript"] for message in self.of(".completed")]
+        """By item, in the order of the audio: those of two sessions may be completed in any order."""
+        told = {message["item_id"]: message["transcript"] for message in self.of(".completed")}
+        return [told[message["item_id"]] for message in self.of(".committed") if message["item_id"] in told]
 
 
 @contextlib.asynccontextmanager
