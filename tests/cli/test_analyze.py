@@ -100,3 +100,31 @@ def test_a_report_of_next_to_nothing(samples: np.ndarray) -> None:
     found = report(Path("x"), analyze(samples, 16000))
     assert json.loads(json.dumps(found)) == found
     assert found["onsets"] == []
+
+
+def test_json_may_be_asked_for_by_name() -> None:
+    path = recording_path("seen_0")
+    assert run("--json", "--summary", path).stdout == run("--summary", path).stdout
+    assert "choose one" in run("--json", "--csv", path).stderr
+
+
+def test_one_picture_cannot_hold_several_recordings(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    result = run("--plot", tmp_path / "out.png", recording_path("seen_0"), recording_path("seen_1"))
+    assert result.exit_code == 2
+    assert "name a folder" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_pictures_in_a_folder_do_not_overwrite_each_other(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    path = recording_path("seen_0")
+    assert run("--plot", tmp_path, path).exit_code == 0
+    assert run("--plot", tmp_path, path, recording_path("seen_1"), path).exit_code == 0
+    assert {file.name for file in tmp_path.iterdir()} == {"seen_0.png", "seen_0-1.png", "seen_0-2.png", "seen_1.png"}
+
+
+def test_stdin_is_a_recording_too() -> None:
+    path = recording_path("seen_0")
+    result = CliRunner().invoke(app, ["analyze", "--summary", "-"], input=path.read_bytes())
+    assert json.loads(result.stdout) == json.loads(run("--summary", path).stdout) | {"file": "-"}

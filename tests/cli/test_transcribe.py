@@ -131,3 +131,9 @@ def test_a_segment_speaks_in_seconds() -> None:
         "confidence": 0.9,
         "words": [{"word": "six", "start": 0.1, "end": 0.5, "confidence": 0.9}],
     }
+
+
+def test_a_recording_may_come_by_stdin() -> None:
+    audio = recording_path("seen_2").read_bytes()
+    result = CliRunner().invoke(app, ["transcribe", "--model", "digits", "-"], input=audio)
+    assert result.stdout.split() == recording("seen_2").text.split()

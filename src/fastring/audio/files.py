@@ -24,12 +24,12 @@ __all__ = ["AudioFile", "read_audio", "stream_audio"]
 
 
 def read_audio(
-    path: str | os.PathLike[str], sample_rate: int | None = None, channels: Literal["mix", "keep"] = "mix"
+    path: str | os.PathLike[str] | BinaryIO, sample_rate: int | None = None, channels: Literal["mix", "keep"] = "mix"
 ) -> tuple[NDArray[np.float32], int]:
     """A whole file.
 
     Args:
-        path: of the file.
+        path: of the file; or the file itself, open for reading bytes and able to seek.
         sample_rate: wanted, in Hz; None: the file's own.
         channels: `mix` gives their mean, `keep` all of them.
 
@@ -46,7 +46,8 @@ def read_audio(
         chunks = [converter.push(samples, rate) for samples, rate in decoded_frames(container)]
     chunks.append(converter.flush())
     if converter.sample_rate is None:
-        raise DecodeError(f"{path} holds no audio that can be decoded")
+        name = path if isinstance(path, str | os.PathLike) else "the file"
+        raise DecodeError(f"{name} holds no audio that can be decoded")
     return np.concatenate(chunks), converter.sample_rate
 
 

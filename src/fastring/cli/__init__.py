@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import io
+import os
 import sys
 
 __all__ = ["main"]
+
+_NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE}
 
 
 def main() -> None:
@@ -21,4 +26,20 @@ def main() -> None:
         sys.exit(f'fastring\'s commands need {error.name}: pip install "fastring[files]"')
     except KeyboardInterrupt:  # while the modules load; later on the commands see to it
         sys.exit(130)
-    app(prog_name="fastring")
+    try:
+        try:
+            app(prog_name="fastring")
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()  # now, and not when nobody can be told any more
+    except OSError as error:
+        if error.errno not in _NOT_WRITTEN:
+            raise
+        _leave_stdout()
+        sys.exit(1 if error.errno == errno.EPIPE else f"error: cannot write the output: {error.strerror}")
+
+
+def _leave_stdout() -> None:
+    """What stdout still holds goes nowhere, or the interpreter complains of it once more as it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
+from fastring.cli.hearing import opened
 from fastring.cli.terminal import err, fail, need, progress_bar, told
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["analyze", "report"]
 
+_PICTURES = {".png", ".svg", ".pdf", ".jpg", ".jpeg"}
 _FRAME_TRACKS = (
     "rms",
     "peak",
@@ -31,35 +33,42 @@ _FRAME_TRACKS = (
 
 
 def analyze(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...; - is stdin.")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, which is also what comes without it.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One row per 20 ms frame.")] = False,
     plot: Annotated[
-        Path | None, typer.Option(metavar="PNG", help="Draw a picture (also .svg, .pdf); with several FILEs, a folder.")
+        Path | None,
+        typer.Option(metavar="PNG", help="Draw a picture (also .svg, .pdf); or, in a folder, one of each FILE."),
     ] = None,
     summary: Annotated[bool, typer.Option("--summary", help="Leave the frames out of the JSON.")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write here instead of to stdout.")] = None,
 ) -> None:
     """Measure level, spectrum, onsets, pitch and tempo of recordings."""
+    if as_json and as_csv:
+        fail("--json and --csv: choose one", 2)
     need("analyze", "av", *(["matplotlib"] if plot else []))
+    pictures = _pictures(files, plot) if plot else []
     from fastring.analysis.batch import analyze as analyze_samples
     from fastring.audio.files import read_audio
 
     reports: list[dict[str, Any]] = []
     found: list[tuple[Path, Tracks]] = []
     with told(), progress_bar() as progress:
-        for file in progress.track(files, description="analysing"):
+        for index, file in enumerate(progress.track(files, description="analysing")):
             try:
-                samples, sample_rate = read_audio(file)
+                samples, sample_rate = read_audio(opened(file))
             except OSError as error:
                 fail(f"{file}: {error.strerror or error}")
             tracks = analyze_samples(samples, sample_rate)
             if plot:
-                _draw(file, samples, tracks, plot / f"{file.stem}.png" if len(files) > 1 else plot)
+                _draw(file, samples, tracks, pictures[index])
             found.append((file, tracks))
             reports.append(report(file, tracks, frames=not summary))
     if as_csv:
         _write(output, lambda to: _write_csv(to, found))
-    elif output or not plot:
+    elif output or as_json or not plot:
         shown = reports[0] if len(reports) == 1 else reports
         _write(output, lambda to: print(json.dumps(shown), file=to))
 
@@ -123,6 +132,17 @@ def _rows(tracks: Tracks) -> Iterator[list[Any]]:
             _rounded(confidence),
             _rounded(onsets[frame]) if frame in onsets else "",
         ]
+
+
+def _pictures(files: Sequence[Path], plot: Path) -> list[Path]:
+    """Where the picture of each file goes; two files of one name do not overwrite each other's."""
+    if len(files) == 1 and not plot.is_dir():
+        return [plot]
+    if plot.suffix.lower() in _PICTURES and not plot.is_dir():
+        fail(f"--plot {plot}: is one picture; for {len(files)} recordings name a folder", 2)
+    stems = ["stdin" if str(file) == "-" else file.stem for file in files]
+    numbered = [f"{stem}-{stems[:index].count(stem) + 1}" for index, stem in enumerate(stems)]
+    return [plot / f"{stem if stems.count(stem) == 1 else numbered[index]}.png" for index, stem in enumerate(stems)]
 
 
 def _draw(file: Path, samples: Any, tracks: Tracks, to: Path) -> None:

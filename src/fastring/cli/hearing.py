@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from rich.progress import Progress
 
@@ -15,9 +17,25 @@ from fastring.config import Settings
 from fastring.errors import FastringError
 from fastring.events import Failure, Final, Status
 
-__all__ = ["SAMPLE_RATE", "finals_of", "open_pool"]
+__all__ = ["SAMPLE_RATE", "check_recording", "finals_of", "open_pool", "opened"]
 
 SAMPLE_RATE = 16_000
+
+
+def check_recording(path: Path) -> None:
+    """Fail if that cannot be a recording, before a model is loaded for nothing; `-` is stdin."""
+    if str(path) == "-" or path.is_file() or path.is_fifo():
+        return
+    if path.is_dir():
+        fail(f"{path}: is a folder; name the recordings in it")
+    fail(f"{path}: {'is a device, and no recording' if path.exists() else 'there is no such file'}")
+
+
+def opened(path: Path) -> Path | BinaryIO:
+    """The recording as the readers take it; what comes through a pipe is held whole, for it is read twice."""
+    if str(path) == "-":
+        return io.BytesIO(sys.stdin.buffer.read())
+    return io.BytesIO(path.read_bytes()) if path.is_fifo() else path
 
 
 @contextlib.contextmanager
@@ -41,7 +59,7 @@ def finals_of(path: Path, settings: Settings, pool: Any, progress: Progress) -> 
     from fastring.streams.transcription import transcribe as run
 
     try:
-        audio = stream_audio(path, sample_rate=SAMPLE_RATE)
+        audio = stream_audio(opened(path), sample_rate=SAMPLE_RATE)
     except OSError as error:
         fail(f"{path}: {error.strerror or error}")
     task = progress.add_task(path.name, total=audio.duration_s)

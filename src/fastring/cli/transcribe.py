@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import TextColumn
 
-from fastring.cli.hearing import SAMPLE_RATE, finals_of, open_pool
+from fastring.cli.hearing import SAMPLE_RATE, check_recording, finals_of, open_pool
 from fastring.cli.terminal import Config, EngineName, Model, Set, err, fail, need, progress_bar, say, told
 from fastring.config import Settings
 from fastring.config_sources import load_settings
@@ -34,7 +34,7 @@ _SUBTITLES = {Format.srt: srt, Format.vtt: vtt}
 
 def transcribe(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...")
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Recordings: WAV, MP3, Ogg, WebM, ...; - is stdin.")
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="Text, JSON with times and confidence of each word, or subtitles.")
@@ -66,8 +66,7 @@ def transcribe(
         return
     need("transcribe", "av", "soxr")
     for path in files:
-        if not path.is_file():  # before a model is loaded for nothing
-            fail(f"{path}: there is no such file")
+        check_recording(path)
     with told():
         flags = {"asr.engine": engine, "asr.model": model, "asr.language": language}
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings

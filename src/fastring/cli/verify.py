@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from fastring.cli.hearing import SAMPLE_RATE, finals_of, open_pool
+from fastring.cli.hearing import SAMPLE_RATE, check_recording, finals_of, open_pool
 from fastring.cli.terminal import Config, EngineName, Model, Set, fail, need, out, progress_bar, told
 from fastring.config import Settings
 from fastring.config_sources import load_settings
@@ -37,8 +37,7 @@ def verify(
     from fastring.protocols.native_events import verification_fields
     from fastring.recitation.feedback import verify as compare
 
-    if not file.is_file():
-        fail(f"{file}: there is no such file")
+    check_recording(file)
     with told():
         flags = {"asr.engine": engine, "asr.model": model, "asr.language": language}
         settings = load_settings(file=config, flags=flags, assignments=assignments or []).settings
