@@ -4,6 +4,7 @@ import json
 
 import pytest
 from aiohttp import web
+from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.test_utils import TestClient, TestServer
 
 from fastring.server.problems import Problem, answer_problems, busy
@@ -28,6 +29,7 @@ def test_busy_says_when_to_come_back() -> None:
         ("/nowhere", "GET", 404, "not_found"),
         ("/fine", "POST", 405, "method_not_allowed"),
         ("/broken", "GET", 500, "internal"),
+        ("/malformed", "GET", 400, "invalid_body"),
     ],
 )
 async def test_every_refusal_has_it(path: str, method: str, status: int, code: str) -> None:
@@ -37,7 +39,11 @@ async def test_every_refusal_has_it(path: str, method: str, status: int, code: s
     async def broken(_request: web.Request) -> web.Response:
         raise RuntimeError("a secret of the inside")
 
+    async def malformed(_request: web.Request) -> web.Response:
+        raise BadHttpMessage("a part with a header that is none")
+
     app = web.Application(middlewares=[answer_problems])
+    app.router.add_get("/malformed", malformed)
     app.add_routes([web.get("/fine", fine), web.get("/broken", broken)])
     async with TestClient(TestServer(app)) as client:
         response = await client.request(method, path)

@@ -19,6 +19,7 @@ from fastring.asr.scripted import ScriptedTranscriber
 from fastring.config import SecuritySettings, ServerSettings, Settings
 from fastring.errors import ConfigError
 from fastring.server.app import build_app
+from fastring.server.endpoints.api_pages import ASSETS
 from fastring.server.routes import FAMILIES
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def test_every_path_is_in_the_reference(root: Path) -> None:
 def test_what_may_be_asked_without_a_key_is_known() -> None:
     pages = {page.path for page in PAGES if page.open_to_all}
     scripts = {"/static/fastring.js", "/static/fastring-worklet.js"}
-    assert pages == {"/", BASE + "health", *scripts} | (pages & {"/livez", "/readyz"})
+    description = {"/api/docs", "/api/redoc", "/api/openapi.json", "/api/asyncapi.json", *ASSETS}
+    assert pages == {"/", BASE + "health", "/livez", "/readyz", *scripts, *description}
 
 
 async def test_families_are_switched_on_by_name(serve: Serve) -> None:

@@ -14,6 +14,7 @@ from fastring.protocols.codec import Counters
 from fastring.recitation.references import load_references
 from fastring.server.auth import Gate
 from fastring.server.cors import add_cors_headers, answer_preflight
+from fastring.server.family import SERVED
 from fastring.server.keys import Allowance
 from fastring.server.metrics import Metrics
 from fastring.server.problems import REFUSALS, answer_problems
@@ -87,6 +88,7 @@ def build_app(
     )
     app[SERVICES] = services
     app[REFUSALS] = refusals(families)
+    app[SERVED] = families
     app.add_routes(routes(families))
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)

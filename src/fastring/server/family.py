@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
 from fastring.server.problems import Refuse
+from fastring.server.surface.answers import ProblemAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from fastring.protocols.codec import Codec
     from fastring.server.services import Services
     from fastring.server.station import Station
+    from fastring.server.surface.operation import Operation
 
-__all__ = ["OWNER", "Asked", "Family", "Handler", "Opening", "Page", "SocketRoute"]
+__all__ = ["OWNER", "SERVED", "Asked", "Family", "Handler", "Opening", "Page", "SocketRoute"]
 
 OWNER: web.RequestKey[str] = web.RequestKey("owner", str)
 """Who presents a request: a short name of the key, "" on an open server."""
@@ -70,24 +72,33 @@ class SocketRoute:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An HTTP endpoint. `open_to_all`: no key is asked for."""
+    """An HTTP endpoint. `open_to_all`: no key is asked for. `operation`: its description, for OpenAPI."""
 
     method: str
     path: str
     handler: Handler
     open_to_all: bool = False
+    operation: Operation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The endpoints of one protocol, switched on by `server.protocols`."""
+    """The endpoints of one protocol, switched on by `server.protocols`.
+
+    `refuse` words a refusal, and `problem` is the type of what it writes.
+    """
 
     name: str
     sockets: tuple[SocketRoute, ...] = ()
     pages: tuple[Page, ...] = ()
     refuse: Refuse = lambda problem, _request: problem.response()
+    problem: Any = ProblemAnswer
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Of its WebSockets, then of its pages."""
         return (*(socket.path for socket in self.sockets), *(page.path for page in self.pages))
+
+
+SERVED: web.AppKey[tuple[Family, ...]] = web.AppKey("served")
+"""The families that the application serves."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from fastring.protocols.messages import shown
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
@@ -83,6 +86,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _refuse(Problem(error.status, code, error.reason, headers=kept), request)
     except ConnectionError:  # the client is gone, which is nobody's fault and worth no traceback
         return web.Response(status=499)
+    except HttpProcessingError as error:  # of a part in a multipart body, whose headers are read late
+        return _refuse(Problem(400, "invalid_body", f"the body is malformed: {shown(error.message)}"), request)
     except Exception:
         if request.transport is None or request.get(UPGRADED):
             raise

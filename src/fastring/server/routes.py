@@ -19,6 +19,7 @@ from fastring.server.connection import Connection
 from fastring.server.endpoints.deepgram import DEEPGRAM
 from fastring.server.endpoints.native import NATIVE
 from fastring.server.endpoints.openai import OPENAI
+from fastring.server.endpoints.operations import OPERATIONS
 from fastring.server.endpoints.vosk import VOSK
 from fastring.server.endpoints.whisper_live import WHISPER_LIVE
 from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
@@ -35,22 +36,22 @@ __all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
 log = structlog.get_logger("fastring.server")
 
-FAMILIES: Final[tuple[Family, ...]] = (NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
+FAMILIES: Final[tuple[Family, ...]] = (OPERATIONS, NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
 
 _OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
 
 
 def chosen(names: Sequence[str]) -> tuple[Family, ...]:
-    """The families of these names, all if there are none.
+    """The families of these names, all if there are none; that of operations always.
 
     Raises:
         ConfigError: there is no such family.
     """
-    known = {family.name: family for family in FAMILIES}
+    known = [family.name for family in FAMILIES if family is not OPERATIONS]
     for name in names:
         if name not in known:
             raise ConfigError(f"server.protocols = {name!r}: must be of {', '.join(known)}")
-    return tuple(family for family in FAMILIES if not names or family.name in names)
+    return tuple(family for family in FAMILIES if not names or family.name in names or family is OPERATIONS)
 
 
 def routes(families: Sequence[Family]) -> list[web.RouteDef]:

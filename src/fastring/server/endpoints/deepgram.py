@@ -19,6 +19,8 @@ from fastring.server.endpoints.deepgram_options import (
 )
 from fastring.server.endpoints.deepgram_upload import transcribe
 from fastring.server.family import Asked, Family, Opening, Page, SocketRoute
+from fastring.server.surface import answers
+from fastring.server.surface.operation import Operation, Parameter
 
 if TYPE_CHECKING:
     from fastring.server.problems import Problem
@@ -114,6 +116,20 @@ def _header_text(text: str) -> str:
 DEEPGRAM: Final = Family(
     "deepgram",
     sockets=(SocketRoute("deepgram", "/v1/listen", open_listen),),
-    pages=(Page("POST", "/v1/listen", transcribe),),
+    pages=(
+        Page(
+            "POST",
+            "/v1/listen",
+            transcribe,
+            operation=Operation(
+                "A recording to text, in Deepgram's form",
+                answers.DeepgramTranscript,
+                body_media="application/octet-stream",
+                query=tuple(Parameter(name, str) for name in ("model", "language", "encoding", "sample_rate")),
+                errors=(400, 408, 413, 503),
+            ),
+        ),
+    ),
     refuse=refuse,
+    problem=answers.DeepgramProblem,
 )

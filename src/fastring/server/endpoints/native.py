@@ -11,6 +11,8 @@ from fastring.server.endpoints.native_recite import open_recitation, verify_uplo
 from fastring.server.endpoints.native_sockets import open_audio, open_control, open_voice
 from fastring.server.endpoints.native_static import SCRIPTS, script
 from fastring.server.family import Family, Page, SocketRoute
+from fastring.server.surface import answers
+from fastring.server.surface.operation import JSON, MULTIPART, Operation
 
 __all__ = ["NATIVE"]
 
@@ -24,17 +26,85 @@ NATIVE: Final = Family(
         SocketRoute("recite", "/ws/recite", open_recitation),
     ),
     pages=(
-        Page("POST", "/api/v1/stream/start/{stream_id}", http.start),
-        Page("POST", "/api/v1/stream/stop/{stream_id}", http.stop),
-        Page("GET", "/api/v1/stream/stats/{stream_id}", http.stats),
-        Page("GET", "/api/v1/stream/list", http.list_streams),
-        Page("GET", "/api/v1/stream/health", http.health, open_to_all=True),
-        Page("POST", "/verify", verify_upload),
-        Page("GET", "/api/v1/stream/debug", debug_all),
-        Page("GET", "/api/v1/stream/debug/{stream_id}", debug),
-        Page("GET", "/metrics", http.metrics),
-        Page("GET", "/metrics/streaming", http.streaming_metrics),
-        Page("GET", "/", http.index, open_to_all=True),
-        *(Page("GET", path, script, open_to_all=True) for path in SCRIPTS),
+        Page(
+            "POST",
+            "/api/v1/stream/start/{stream_id}",
+            http.start,
+            operation=Operation(
+                "Start an analysis stream that outlives its connections",
+                answers.StreamStats,
+                status=201,
+                body=answers.AudioParameters,
+                body_media=JSON,
+                body_required=False,
+                errors=(400, 408, 409, 413, 503),
+            ),
+        ),
+        Page(
+            "POST",
+            "/api/v1/stream/stop/{stream_id}",
+            http.stop,
+            operation=Operation("Stop a stream; its last stats", answers.StreamStats, errors=(400, 404)),
+        ),
+        Page(
+            "GET",
+            "/api/v1/stream/stats/{stream_id}",
+            http.stats,
+            operation=Operation("Stats of one stream", answers.StreamStats, errors=(400, 404)),
+        ),
+        Page(
+            "GET",
+            "/api/v1/stream/list",
+            http.list_streams,
+            operation=Operation("All streams, briefly", answers.StreamList),
+        ),
+        Page(
+            "GET",
+            "/api/v1/stream/health",
+            http.health,
+            open_to_all=True,
+            operation=Operation("What runs here; 503 while it goes down", answers.Health, also=(503,)),
+        ),
+        Page(
+            "POST",
+            "/verify",
+            verify_upload,
+            operation=Operation(
+                "Judge a whole recitation",
+                answers.Verification,
+                body=answers.VerificationForm,
+                body_media=MULTIPART,
+                errors=(400, 404, 408, 413, 415, 503),
+            ),
+        ),
+        Page(
+            "GET",
+            "/api/v1/stream/debug",
+            debug_all,
+            operation=Operation("What every stream holds and waits for", answers.Debug),
+        ),
+        Page(
+            "GET",
+            "/api/v1/stream/debug/{stream_id}",
+            debug,
+            operation=Operation("What one stream holds and waits for", answers.StreamDebug, errors=(400, 404)),
+        ),
+        Page(
+            "GET",
+            "/",
+            http.index,
+            open_to_all=True,
+            operation=Operation("A page for people", media=("text/html",)),
+        ),
+        *(
+            Page(
+                "GET",
+                path,
+                script,
+                open_to_all=True,
+                operation=Operation("A file of the JavaScript client", media=("text/javascript",)),
+            )
+            for path in SCRIPTS
+        ),
     ),
 )

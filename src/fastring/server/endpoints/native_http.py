@@ -20,6 +20,7 @@ from fastring.server.services import SERVICES
 
 if TYPE_CHECKING:
     from fastring.server.services import Services
+    from fastring.server.surface.answers import Health, StreamingMetrics
 
 __all__ = ["health", "index", "list_streams", "metrics", "start", "stats", "stop", "streaming_metrics"]
 
@@ -57,7 +58,7 @@ async def health(request: web.Request) -> web.Response:
     """Whether the server takes new streams: 200, or 503 while it goes down."""
     services = request.app[SERVICES]
     registry = services.registry
-    body = {
+    body: Health = {
         "status": "draining" if registry.draining else "ok",
         "version": __version__,
         "engine": services.capabilities.engine,
@@ -79,14 +80,17 @@ async def metrics(request: web.Request) -> web.Response:
 async def streaming_metrics(request: web.Request) -> web.Response:
     """The few figures a dashboard shows."""
     services = request.app[SERVICES]
-    return web.json_response(
-        {
-            "active_connections": len(services.registry.connections),
-            **services.metrics.summary(),
-            "dropped_segments": _refused_jobs(services),
-            "adaptive_window_seconds": services.window.seconds,
-        }
-    )
+    summary = services.metrics.summary()
+    body: StreamingMetrics = {
+        "active_connections": len(services.registry.connections),
+        "avg_latency_ms": summary["avg_latency_ms"],
+        "p95_latency_ms": summary["p95_latency_ms"],
+        "latency_sample_count": summary["latency_sample_count"],
+        "asr_failure_count": summary["asr_failure_count"],
+        "dropped_segments": _refused_jobs(services),
+        "adaptive_window_seconds": services.window.seconds,
+    }
+    return web.json_response(body)
 
 
 async def index(request: web.Request) -> web.Response:
@@ -163,5 +167,7 @@ code {{ font: .9em ui-monospace, monospace; }} a {{ color: inherit; }}
 <tr><td>Health</td><td><a href="/api/v1/stream/health">/api/v1/stream/health</a></td></tr>
 <tr><td>Metrics</td><td><a href="/metrics">/metrics</a> &middot;
  <a href="/metrics/streaming">/metrics/streaming</a></td></tr>
+<tr><td>Reference</td><td><a href="/api/docs">/api/docs</a> &middot; <a href="/api/redoc">/api/redoc</a> &middot;
+ <a href="/api/asyncapi.json">/api/asyncapi.json</a></td></tr>
 </table></body></html>
 """

@@ -8,6 +8,8 @@ from fastring.protocols.openai_realtime import MAX_MESSAGE_BYTES
 from fastring.server.endpoints import openai_http as http
 from fastring.server.endpoints.openai_realtime import open_realtime
 from fastring.server.family import Family, Page, SocketRoute
+from fastring.server.surface import answers
+from fastring.server.surface.operation import MULTIPART, Operation
 
 __all__ = ["OPENAI"]
 
@@ -15,10 +17,28 @@ OPENAI: Final = Family(
     "openai",
     sockets=(SocketRoute("openai_realtime", "/v1/realtime", open_realtime, MAX_MESSAGE_BYTES),),
     pages=(
-        Page("POST", "/v1/audio/transcriptions", http.transcriptions),
-        Page("GET", "/v1/models", http.models),
-        Page("GET", "/v1/models/{model}", http.model),
+        Page(
+            "POST",
+            "/v1/audio/transcriptions",
+            http.transcriptions,
+            operation=Operation(
+                "A recording to text",
+                answers.Transcription,
+                media=("text/plain", "text/vtt", "application/x-subrip", "text/event-stream"),
+                body=answers.TranscriptionForm,
+                body_media=MULTIPART,
+                errors=(400, 404, 408, 413, 503),
+            ),
+        ),
+        Page("GET", "/v1/models", http.models, operation=Operation("The loaded model by its names", answers.ModelList)),
+        Page(
+            "GET",
+            "/v1/models/{model}",
+            http.model,
+            operation=Operation("One of its names", answers.Model, errors=(404,)),
+        ),
     ),
     refuse=http.refuse,
+    problem=answers.OpenAIProblem,
 )
 """Transcription of recordings and of live speech, and the models, at `base_url = http://HOST:PORT/v1`."""

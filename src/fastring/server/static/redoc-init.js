@@ -1,0 +1,1 @@
+Redoc.init("/api/openapi.json", { disableSearch: true, hideDownloadButton: false }, document.getElementById("ui"));

@@ -1,0 +1,1 @@
+"""What the server says of itself: OpenAPI of its pages, AsyncAPI of its WebSockets, made from the tables that serve."""

@@ -1,0 +1,241 @@
+"""The JSON that goes in and out over HTTP, as types: mypy holds the handlers to them, and OpenAPI is made from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from typing_extensions import NotRequired, TypedDict
+
+from fastring.audio.format import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+
+__all__ = [
+    "AudioParameters",
+    "Debug",
+    "DeepgramProblem",
+    "DeepgramTranscript",
+    "Health",
+    "Model",
+    "ModelList",
+    "OpenAIProblem",
+    "ProblemAnswer",
+    "Readiness",
+    "StreamDebug",
+    "StreamList",
+    "StreamStats",
+    "StreamingMetrics",
+    "Transcription",
+    "TranscriptionForm",
+    "Verification",
+    "VerificationForm",
+]
+
+Bytes = Annotated[str, Field(json_schema_extra={"format": "binary"})]
+Count = Annotated[int, Field(ge=0)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class Refusal(TypedDict):
+    """Why."""
+
+    code: str
+    message: str
+    param: str | None
+
+
+class ProblemAnswer(TypedDict):
+    """How a request is refused."""
+
+    error: Refusal
+
+
+class AudioParameters(TypedDict):
+    """The audio that a started stream will get."""
+
+    sample_rate: NotRequired[Annotated[int, Field(ge=MIN_SAMPLE_RATE, le=MAX_SAMPLE_RATE)]]
+    encoding: NotRequired[Literal["linear16", "float32", "mulaw", "alaw"]]
+    channels: NotRequired[Annotated[int, Field(ge=1, le=MAX_CHANNELS)]]
+
+
+class StreamSummary(TypedDict):
+    """A stream, briefly."""
+
+    stream_id: str
+    kind: Literal["audio", "voice", "source"]
+    sample_rate: int
+    channels: int
+    connections: Count
+    uptime_s: Seconds
+
+
+class StreamList(TypedDict):
+    """All streams of the process."""
+
+    streams: list[StreamSummary]
+
+
+class Buffer(TypedDict):
+    """A ring."""
+
+    capacity_samples: Count
+    used_samples: Count
+    usage: float
+    written: Count
+    read: Count
+    dropped: Count
+    overflows: Count
+
+
+class StreamStats(StreamSummary):
+    """A stream's counters; which of the optional ones there are, depends on its kind."""
+
+    encoding: NotRequired[str]
+    buffer: NotRequired[Buffer]
+    messages: NotRequired[Count]
+    bytes: NotRequired[Count]
+    malformed: NotRequired[Count]
+    seq_gaps: NotRequired[Count]
+    analysis: NotRequired[dict[str, Any]]
+
+
+class Health(TypedDict):
+    """What runs here, and whether it takes new streams."""
+
+    status: Literal["ok", "draining"]
+    version: str
+    engine: str
+    model: str
+    streams: Count
+    max_streams: Count
+    connections: Count
+    uptime_s: Seconds
+
+
+class Readiness(TypedDict):
+    """Whether the process takes new streams, and why not."""
+
+    status: Literal["ready", "draining", "no engine worker", "alive"]
+
+
+class StreamingMetrics(TypedDict):
+    """The few figures a dashboard shows; latencies are null until there is one."""
+
+    active_connections: Count
+    avg_latency_ms: float | None
+    p95_latency_ms: float | None
+    latency_sample_count: Count
+    asr_failure_count: Count
+    dropped_segments: Count
+    adaptive_window_seconds: float
+
+
+class Debug(TypedDict):
+    """Every stream and connection, and what they share."""
+
+    streams: list[dict[str, Any]]
+    connections: list[dict[str, Any]]
+    engine: dict[str, Any]
+    window_seconds: float
+    draining: bool
+
+
+class StreamDebug(TypedDict):
+    """One stream and its connections, and what they share with the others."""
+
+    stream: dict[str, Any]
+    connections: list[dict[str, Any]]
+    engine: dict[str, Any]
+    window_seconds: float
+    draining: bool
+
+
+class VerificationForm(TypedDict):
+    """A recitation: a verse (`surah` and `ayah`) or a text (`reference`)."""
+
+    audio: Bytes
+    surah: NotRequired[Annotated[int, Field(ge=1)]]
+    ayah: NotRequired[Annotated[int, Field(ge=1)]]
+    reference: NotRequired[str]
+    language: NotRequired[str]
+
+
+class WordFeedback(TypedDict):
+    """One word of the reference."""
+
+    index: Count
+    word: str
+    status: Literal["correct", "minor_mistake", "wrong", "missing", "pending"]
+    heard: NotRequired[str]
+
+
+class Verification(TypedDict):
+    """A whole recitation, judged."""
+
+    type: Literal["final_result"]
+    transcript: str
+    score: Annotated[float, Field(ge=0, le=1)]
+    word_feedback: list[WordFeedback]
+    extra_words: list[str]
+    duration: Seconds
+
+
+class OpenAIRefusal(TypedDict):
+    """Why."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str | None
+
+
+class OpenAIProblem(TypedDict):
+    """How OpenAI's endpoints refuse."""
+
+    error: OpenAIRefusal
+
+
+class Model(TypedDict):
+    """The loaded model under one of its names."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+
+
+class ModelList(TypedDict):
+    """All names of the loaded model."""
+
+    object: Literal["list"]
+    data: list[Model]
+
+
+class TranscriptionForm(TypedDict):
+    """A recording, as OpenAI's API takes it."""
+
+    file: Bytes
+    model: str
+    language: NotRequired[str]
+    response_format: NotRequired[Literal["json", "text", "srt", "vtt", "verbose_json"]]
+    stream: NotRequired[bool]
+
+
+class Transcription(TypedDict):
+    """What is said; `verbose_json` has more fields."""
+
+    text: str
+
+
+class DeepgramProblem(TypedDict):
+    """How Deepgram's endpoints refuse."""
+
+    err_code: str
+    err_msg: str
+    request_id: str
+
+
+class DeepgramTranscript(TypedDict):
+    """What is said, in Deepgram's form."""
+
+    metadata: dict[str, Any]
+    results: dict[str, Any]
