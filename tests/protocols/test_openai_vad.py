@@ -58,6 +58,7 @@ def test_semantic_vad_is_its_eagerness() -> None:
         {"threshold": float("nan")},
         {"silence_duration_ms": 31},
         {"silence_duration_ms": 1e9},
+        {"silence_duration_ms": 10**400},
         {"prefix_padding_ms": -1},
         {"prefix_padding_ms": {}},
         {"type": "semantic_vad", "eagerness": "very"},

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import pytest
 from aiohttp import web
@@ -8,6 +9,9 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.test_utils import TestClient, TestServer
 
 from fastring.server.problems import Problem, answer_problems, busy
+
+if TYPE_CHECKING:
+    from serving import Running
 
 
 def test_the_one_shape() -> None:
@@ -51,3 +55,25 @@ async def test_every_refusal_has_it(path: str, method: str, status: int, code: s
     assert response.status == status
     assert json.loads(text)["error"]["code"] == code
     assert "secret" not in text
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "told"),
+    [
+        ("/v1/listen", "PUT", ("err_code", "METHOD_NOT_ALLOWED")),
+        ("/v1/audio/transcriptions", "GET", ("error", "method_not_allowed")),
+        ("/v1/models/whisper-1", "DELETE", ("error", "method_not_allowed")),
+        ("/api/v1/stream/health", "DELETE", ("error", "method_not_allowed")),
+    ],
+)
+async def test_a_wrong_method_is_told_as_the_family_of_the_path_does(
+    server: Running, path: str, method: str, told: tuple[str, str]
+) -> None:
+    async with server.client.request(method, server.url + path) as response:
+        body = await response.json()
+        assert response.status == 405
+        assert "GET" in response.headers["Allow"] or "POST" in response.headers["Allow"]
+    field, code = told
+    assert (body[field] if isinstance(body[field], str) else body[field]["code"]) == code
+    if path.startswith(("/v1/audio", "/v1/models")):
+        assert body["error"]["type"] == "invalid_request_error"  # OpenAI's shape

@@ -63,7 +63,7 @@ def _number(vad: dict[str, Any], name: str) -> float:
         return float(SERVER_VAD[name])  # type: ignore[arg-type]
     try:
         number = float(value) if not isinstance(value, bool) else float("nan")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = float("nan")
     if not low <= number <= high:
         raise _invalid(name, value, f"a number {low}..{high}")

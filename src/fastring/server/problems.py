@@ -98,8 +98,20 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
 def _refuse(problem: Problem, request: web.Request) -> web.Response:
     """As the family of the path words it; fastring's own way where the path belongs to none."""
     resource = request.match_info.route.resource
-    words = request.app.get(REFUSALS, {}).get(resource.canonical) if resource is not None else None
+    table = request.app.get(REFUSALS, {})
+    if resource is not None:
+        words = table.get(resource.canonical)
+    else:  # a path that is there, but not by this method, has no route
+        words = next((of for path, of in table.items() if _is_of(request.path, path)), None)
     return words(problem, request) if words else problem.response()
+
+
+def _is_of(path: str, pattern: str) -> bool:
+    """Whether a path is one of a route's, such as `/v1/models/{model}`."""
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(
+        want == part or (want.startswith("{") and part) for part, want in zip(parts, wanted, strict=True)
+    )
 
 
 REFUSALS: web.AppKey[Mapping[str, Refuse]] = web.AppKey("refusals")

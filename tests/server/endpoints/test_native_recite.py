@@ -89,3 +89,17 @@ async def test_references_of_ones_own(serve: Serve, tmp_path: Path) -> None:
             await ws.send_str('{"type":"end"}')
             words = (await ws.receive_json())["word_feedback"]
     assert [word["word"] for word in words] == ["zero", "one"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (b"no form at all", "multipart/form-data"),
+        (b"no form at all", "multipart/form-data; boundary=x"),
+        (b"--x\r\n\r-x: 1\r\n\r\na\r\n--x--", "multipart/form-data; boundary=x"),
+        (b"--x\r\nContent-Disposition: form-data\r\n\r\na\r\n--x--", "multipart/form-data; boundary=x"),
+    ],
+)
+async def test_an_upload_that_is_no_form_is_a_client_fault(server: Running, body: bytes, content_type: str) -> None:
+    status, answer = await server.post("/verify", data=body, headers={"Content-Type": content_type})
+    assert (status, answer["error"]["code"]) == (400, "invalid_body")

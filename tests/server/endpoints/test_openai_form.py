@@ -110,6 +110,7 @@ async def test_too_much_is_refused_before_it_is_kept(serve: Serve) -> None:
         (b"no form at all", "multipart/form-data; boundary=x", "invalid_form"),
         (b"--x\r\nContent-Disposition: form-data; name=model\r\n\r\nwhisper-1", "multipart/form-data; boundary=x", ""),
         (b"", "multipart/form-data; boundary=x", ""),
+        (b"--x\r\n\r-x: 1\r\n\r\na\r\n--x--", "multipart/form-data; boundary=x", "invalid_form"),
     ],
 )
 async def test_what_is_no_form_is_a_client_fault(server: Running, body: bytes, content_type: str, code: str) -> None:
@@ -117,3 +118,10 @@ async def test_what_is_no_form_is_a_client_fault(server: Running, body: bytes, c
     assert status == 400
     assert answer["error"]["type"] == "invalid_request_error"
     assert code in answer["error"]["code"]
+
+
+async def test_settings_nested_without_end_are_a_client_fault(server: Running) -> None:
+    deep = '{"a":' * 20_000
+    status, answer = await send(server, [("file", b"x"), ("model", "whisper-1"), ("chunking_strategy", deep)])
+    assert status in (400, 413)
+    assert answer["error"]["type"] == "invalid_request_error"

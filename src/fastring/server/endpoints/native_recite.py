@@ -15,6 +15,7 @@ from fastring.protocols.recite import ReciteCodec
 from fastring.recitation.feedback import verify
 from fastring.recitation.references import MAX_REFERENCE_CHARACTERS
 from fastring.recitation.spelling import words_of
+from fastring.server.endpoints.openai_form import BROKEN_FORM
 from fastring.server.family import Asked, Opening
 from fastring.server.model_names import check_language
 from fastring.server.options import AudioOptions, Query, stream_id_of
@@ -95,29 +96,29 @@ async def verify_upload(request: web.Request) -> web.Response:
 async def _parts(request: web.Request, place: UploadPlace) -> tuple[bytes, dict[str, str]]:
     audio = b""
     fields: dict[str, str] = {}
-    reader = await request.multipart()
-    while (part := await reader.next()) is not None:
-        if not isinstance(part, BodyPartReader):
-            raise Problem(400, "invalid_body", "multipart in multipart is not taken")
-        if part.name == "audio":
-            audio = await place.read(part)
-        elif part.name and len(fields) < _MAX_FIELDS:
-            fields[part.name] = await _field(part)
+    try:
+        reader = await request.multipart()
+        while (part := await reader.next()) is not None:
+            if not isinstance(part, BodyPartReader):
+                raise Problem(400, "invalid_body", "multipart in multipart is not taken")
+            if part.name == "audio":
+                audio = await place.read(part)
+            elif part.name and len(fields) < _MAX_FIELDS:
+                fields[part.name] = _text(await place.read(part, _MAX_FIELD_BYTES), part.name)
+            else:
+                raise Problem(400, "invalid_body", f"at most {_MAX_FIELDS} fields, each with a name")
+    except BROKEN_FORM as error:
+        raise Problem(400, "invalid_body", f"not multipart/form-data: {shown(str(error))}") from None
     if not audio:
         raise Problem(400, "invalid_parameter", "a file named audio is wanted, and it must not be empty", param="audio")
     return audio, fields
 
 
-async def _field(part: BodyPartReader) -> str:
-    data = bytearray()
-    while chunk := await part.read_chunk(_MAX_FIELD_BYTES):
-        data += chunk
-        if len(data) > _MAX_FIELD_BYTES:
-            raise Problem(413, "message_too_large", f"{shown(part.name)}: at most {_MAX_FIELD_BYTES} bytes")
+def _text(data: bytes, name: str) -> str:
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Problem(400, "invalid_parameter", "UTF-8 is wanted", param=(part.name or "")[:64]) from None
+        raise Problem(400, "invalid_parameter", "UTF-8 is wanted", param=name[:64]) from None
 
 
 def _dumps(value: object) -> str:

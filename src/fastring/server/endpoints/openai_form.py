@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from fastring.protocols.messages import shown
 from fastring.server.problems import Problem
@@ -14,13 +15,17 @@ from fastring.server.problems import Problem
 if TYPE_CHECKING:
     from fastring.server.uploads import UploadPlace
 
-__all__ = ["TranscriptionForm", "read_form"]
+__all__ = ["BROKEN_FORM", "TranscriptionForm", "read_form"]
 
 _FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 _STREAMED = ("json", "text")
 _GRANULARITIES = ("segment", "word")
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 1 << 16
+
+
+BROKEN_FORM: Final = (ValueError, AssertionError, RuntimeError, HttpProcessingError)
+"""What aiohttp raises where a body is no form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ async def _parts(request: web.Request, place: UploadPlace) -> tuple[bytes | None
                 file = await place.read(part)
             else:
                 fields.setdefault(name, []).append(_text(await place.read(part, _MAX_FIELD_BYTES), name))
-    except (ValueError, AssertionError, RuntimeError) as error:  # what aiohttp says of a broken form
+    except BROKEN_FORM as error:
         raise Problem(400, "invalid_form", f"not multipart/form-data: {shown(str(error))}") from None
     return file, fields
 
@@ -121,7 +126,7 @@ def _vad(one: dict[str, str]) -> dict[str, Any]:
     if plain.startswith("{"):
         try:
             found.update(json.loads(plain))
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Problem(400, "invalid_value", "not JSON", param="chunking_strategy") from None
     elif plain != "auto":
         raise _unsupported("chunking_strategy", plain, ("auto", "an object"))
