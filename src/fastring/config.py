@@ -333,6 +333,9 @@ class ServerSettings:
         0, "process 1 also listens here on loopback, process 2 on the next port, ...: for metrics; 0: none does"
     )
     max_streams: int = _setting(256, "streams in one process")
+    admit_lag_ms: int = _setting(
+        3_000, "no new voice streams while finals wait this long for the engine, in ms; 0: they always come in"
+    )
     max_sources: int = _setting(16, "sources on one connection of /ws/live; each counts as a stream")
     max_message_bytes: int = _setting(1 << 20, "largest WebSocket message")
     max_upload_bytes: int = _setting(64 << 20, "largest upload")
@@ -359,6 +362,7 @@ class ServerSettings:
         most = 65_536 - self.processes
         _require(0 <= self.process_port <= most, "server.process_port", self.process_port, f"0..{most}")
         _require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")
+        _require(0 <= self.admit_lag_ms <= 600_000, "server.admit_lag_ms", self.admit_lag_ms, "0..600000")
         _require(1 <= self.max_sources <= 64, "server.max_sources", self.max_sources, "1..64")
         _require(
             1024 <= self.max_message_bytes <= 1 << 26, "server.max_message_bytes", self.max_message_bytes, "1024..2^26"

@@ -24,6 +24,7 @@ from fastring.server.services import SERVICES, Services
 from fastring.server.sessions.keeper import SessionKeeper
 from fastring.server.witnesses.replies import LanguageModel
 from fastring.server.wyoming import listen_for_wyoming
+from fastring.session.admission import AdmissionControl
 from fastring.session.window import AdaptiveWindow
 
 if TYPE_CHECKING:
@@ -72,7 +73,13 @@ def build_app(
             timeout_s=asr.timeout_s,
             hang_s=asr.hang_s,
         ),
-        registry=Registry(settings.server.max_streams),
+        registry=Registry(
+            settings.server.max_streams,
+            AdmissionControl(
+                settings.server.admit_lag_ms / 1000,
+                transcriber.capabilities.concurrency * transcriber.capabilities.max_batch,
+            ),
+        ),
         metrics=Metrics(),
         gate=gate,
         allowance=Allowance(gate.keys),
@@ -196,6 +203,8 @@ def _gauges(services: Services) -> dict[str, float]:
         "analysis_streams": registry.count("audio"),
         "voice_streams": registry.count("voice"),
         "refused_connections": registry.refused,
+        "engine_lag_seconds": registry.admission.lag_s(time.monotonic()),
+        "engine_load": registry.admission.load(time.monotonic()),
         "uploads": services.uploads.running,
         "waiting_sessions": services.keeper.waiting,
         **{f"sessions_{outcome}": count for outcome, count in services.keeper.counts.items()},

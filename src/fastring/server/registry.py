@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from fastring.errors import ProtocolError, StreamExistsError, UnknownStreamError
 from fastring.server.problems import Problem, busy
+from fastring.session.admission import AdmissionControl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +51,17 @@ class Stream(Protocol):
 class Registry:
     """Streams by kind and id; an id may be used once for each kind.
 
+    Args:
+        max_streams: of all kinds.
+        admission: says when the engine has no room for more voice streams; None: never.
+
     Attributes:
+        admission: see above.
         draining: the server goes down; nothing is admitted.
     """
 
-    def __init__(self, max_streams: int) -> None:
+    def __init__(self, max_streams: int, admission: AdmissionControl | None = None) -> None:
+        self.admission = admission or AdmissionControl(0)
         self.draining = False
         self.refused = 0
         self.connections: set[Connection] = set()
@@ -95,6 +103,17 @@ class Registry:
             raise StreamExistsError(f"stream {stream.stream_id!r} is there already")
         self.check_room()
         self._streams[key] = stream
+
+    def check_engine(self) -> None:
+        """Refuse a new voice stream while those that are here wait for the engine; to be asked before the upgrade.
+
+        Raises:
+            Problem: 503.
+        """
+        now = time.monotonic()
+        if reason := self.admission.refuses(now):
+            self.refused += 1
+            raise busy("overloaded", reason, retry_after_s=self.admission.retry_after_s(now))
 
     def check_room(self) -> None:
         """Refuse a stream that there is no room for.

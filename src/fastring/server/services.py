@@ -89,7 +89,9 @@ class Services:
     ) -> VoiceRunner:
         """A new voice session, ready to run; see `voice_session`. `replies`: its client can be told those."""
         session = self.voice_session(name, language=language, interim=interim, endpoint=endpoint)
-        runner = VoiceRunner(session, name=name, pool=self.pool, metrics=self.metrics)
+        runner = VoiceRunner(
+            session, name=name, pool=self.pool, metrics=self.metrics, admission=self.registry.admission
+        )
         if self.on_trigger is not None:
             runner.witnesses += (TriggerWitness(name.rpartition("#")[0], self.on_trigger),)
         if replies and self.language_model is not None:

@@ -13,6 +13,7 @@ from fastring.asr.transcriber import Outcome
 from fastring.errors import EngineFailedError, JobDroppedError, QueueFullError, TranscriberError
 from fastring.events import Failure
 from fastring.server.voice_meter import VoiceMeter
+from fastring.session.admission import AdmissionControl
 
 if TYPE_CHECKING:
     import numpy as np
@@ -67,6 +68,7 @@ class VoiceRunner:
         name: the name its jobs bear, unique in the process.
         pool: runs the jobs.
         metrics: of the server.
+        admission: is told what is owed, and since when.
 
     Attributes:
         name: see above.
@@ -75,7 +77,15 @@ class VoiceRunner:
         witnesses: who acts on them besides.
     """
 
-    def __init__(self, session: VoiceSession, *, name: str, pool: TranscriberPool, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        session: VoiceSession,
+        *,
+        name: str,
+        pool: TranscriberPool,
+        metrics: Metrics,
+        admission: AdmissionControl | None = None,
+    ) -> None:
         self.name = name
         self.listener: VoiceListener | None = None
         self.pressure: Backpressure | None = None
@@ -85,6 +95,8 @@ class VoiceRunner:
         self._metrics = metrics
         self._audio_seconds = metrics.audio.labels("voice")
         self._meter = VoiceMeter(metrics)
+        self._admission = admission or AdmissionControl(0)
+        self._entered = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._alarm_s = 0.0
@@ -113,6 +125,9 @@ class VoiceRunner:
 
     def receive_audio(self, samples: NDArray[np.int16], now: float) -> None:
         """Take audio: int16 mono at 16 kHz, shape (n,)."""
+        if not self._entered:
+            self._entered = True
+            self._admission.enter(now)
         self._audio_seconds.inc(len(samples) / SESSION_RATE)
         self._meter.note_audio(len(samples), now)
         self._session.receive_audio(samples, now)
@@ -148,6 +163,8 @@ class VoiceRunner:
         """Let everything go, answered or not. No event follows."""
         if not self._stopped:
             self._meter.note_end(self._session.stats())
+            if self._entered:
+                self._admission.leave(self.name)
         self._stopped = True
         self.listener = None
         for timer in (self._timer, self._calm):
@@ -196,6 +213,7 @@ class VoiceRunner:
         """Offer a job to the pool. What it has no room for, the session skips or tries again."""
         if job.kind == "final":
             self._owed.setdefault(job.job_id, now)
+            self._admission.owe(self.name, job.job_id, now)
         try:
             self._pool.submit(job, self._done)
         except TranscriberError as error:
@@ -218,8 +236,9 @@ class VoiceRunner:
             self.listener.relieve()
 
     def _settle(self, outcome: Outcome, now: float) -> None:
-        if not isinstance(outcome.error, QueueFullError):  # which will be tried again
-            self._owed.pop(outcome.job.job_id, None)
+        again = isinstance(outcome.error, QueueFullError)
+        if not again and self._owed.pop(outcome.job.job_id, None) is not None:
+            self._admission.settle(self.name, outcome.job.job_id, now, outcome.inference_s)
         self._session.receive_outcome(outcome, now)
 
     def _arm(self) -> None:

@@ -206,6 +206,7 @@ class _Utterance:
         self._connection = connection
         self._services = services
         self.stream_id = services.session_name("wyoming").replace("#", "-")
+        services.registry.check_engine()
         services.registry.add(self)  # refuses before anything is made
         self._format = audio_format
         self._decoder = PcmDecoder(audio_format, SESSION_RATE)

@@ -58,6 +58,7 @@ def open_listen(services: Services, asked: Asked) -> Opening:
     """
     request_id = new_request_id()
     options = ListenOptions.read(services, asked.query)
+    services.registry.check_engine()
     endpoint = endpoint_settings(options, services.settings.endpoint)
     live = options.live(endpoint)
     codec = DeepgramCodec(

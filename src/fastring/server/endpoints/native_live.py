@@ -42,6 +42,7 @@ def open_live(services: Services, asked: Asked) -> Opening:
         query.text("stream_id", r".{1,128}") or services.session_name("live").replace("#", "-")
     )
     services.registry.check_room()
+    services.registry.check_engine()
     settings = services.settings
     voice, endpoint = settings.voice, settings.endpoint
     codec = SourcesCodec(

@@ -47,6 +47,7 @@ def open_recitation(services: Services, asked: Asked) -> Opening:
     audio = AudioOptions.read(query, _DEFAULTS)
     language = check_language(services, query.text("language", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"))
     reference = reference_of(services, query)
+    services.registry.check_engine()
     name = services.session_name("recitation")
     stream_id = stream_id_of(query.text("stream_id", ".*", name.replace("#", "-")))
     codec = ReciteCodec(

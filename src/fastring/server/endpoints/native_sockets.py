@@ -71,6 +71,8 @@ def open_voice(services: Services, asked: Asked) -> Opening:
     )
     running = services.registry.find(stream_id, "voice")
     if not isinstance(running, VoiceStation) or running.identity.owner != asked.owner:
+        if not keeper.awaits(stream_id, asked.owner):  # whoever comes back for a session takes no more of the engine
+            services.registry.check_engine()
         _add(services, station)  # else it may be the same client, whose old connection is not known to be dead yet
     return Opening(codec, station)
 

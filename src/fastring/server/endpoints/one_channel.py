@@ -29,6 +29,7 @@ def open_one_channel(services: Services, codec: Codec, decoder: Decoder, audio: 
     Raises:
         Problem: 503.
     """
+    services.registry.check_engine()
     stream_id = str(uuid.uuid4())
     station = ChannelsStation(
         stream_id,

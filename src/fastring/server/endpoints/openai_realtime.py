@@ -55,6 +55,7 @@ def open_realtime(services: Services, asked: Asked) -> Opening:
     model = asked.query.get("model", "")
     if not knows_model(services, model):
         raise Problem(404, "unknown_model", f"model {model!a} is not loaded here", param="model")
+    services.registry.check_engine()
     offered = asked.headers.get("Sec-WebSocket-Protocol", "")
     old = "realtime=v1" in asked.headers.get("OpenAI-Beta", "") or "openai-beta.realtime-v1" in offered
     session = RealtimeSession(

@@ -75,6 +75,11 @@ class SessionKeeper:
         """Sessions whose client is away."""
         return len(self._waiting)
 
+    def awaits(self, stream_id: str, owner: str) -> bool:
+        """Whether a session of that stream waits for its client."""
+        identities = (self._sessions[name].identity for name in self._waiting)
+        return any((it.stream_id, it.owner) == (stream_id, owner) for it in identities)
+
     @staticmethod
     def new_name() -> str:
         """A name for a session that nobody can guess."""
