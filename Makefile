@@ -107,6 +107,14 @@ fuzz: dev ## fuzz every target for SECONDS=60 each, under address and undefined 
 	    $$corpus csrc/fuzz/corpus/$$name || exit 1; \
 	done
 
+fuzz-python: dev ## fuzz whatever reads strangers' bytes in Python for SECONDS=60 each, guided by atheris if it installs
+	@$(UV) atheris 2>/dev/null || echo "atheris does not install here: plain mutation instead"
+	@mkdir -p build; for name in $$(ls tests/fuzz/corpus); do \
+	  echo "$$name:"; python tests/fuzz/fuzz.py $$name $(FUZZ_SECONDS) 2>build/fuzz-python.log \
+	    || { tail -30 build/fuzz-python.log; exit 1; }; \
+	  grep -a number_of_executed_units build/fuzz-python.log || true; \
+	done
+
 bench-gate: dev ## the user's own limits and our ratios; fails when one is missed
 	@pytest benchmarks --benchmark-enable --benchmark-columns=min,median,max -q
 
@@ -134,4 +142,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: audit model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean
+.PHONY: audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean
