@@ -143,3 +143,15 @@ def test_levels_weigh_in() -> None:
     assert probability(-90, -120) == probability(-80, -80)
     assert detector._weighed(0.0, GateFrame((True, -30.0, -60.0, 0.0, True))) < 0.2
     assert detector._weighed(1.0, GateFrame((True, 0.0, 0.0, 0.0, True))) > 0.95
+
+
+def test_the_gate_alone_and_then_the_measure_are_a_push() -> None:
+    quiet = np.zeros(1600, np.int16)
+    tone = (8000 * np.sin(np.arange(4800) / 5)).astype(np.int16)
+    whole, halves = SpeechDetector(), SpeechDetector()
+    for samples in (quiet, tone, quiet, tone):
+        frames, audio = halves.gate(samples)
+        measured = halves.measured(frames, audio) if frames else []
+        assert measured == whole.push(samples)
+        if audio is None:
+            assert all(frame.probability == 0 and not frame.scored for frame in measured)

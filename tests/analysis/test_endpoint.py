@@ -123,3 +123,14 @@ def test_decisions_alternate_and_audio_never_overlaps(frames: list[tuple[float, 
         assert isinstance(end, SpeechEnd)
         assert free <= start.audio_start <= start.onset < end.end <= end.audio_end <= at(len(frames))
         free = end.audio_end
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(1, 12)), max_size=20))
+def test_silence_passed_at_once_is_silence_frame_by_frame(parts: list[tuple[float, int]]) -> None:
+    at_once, one_by_one = Endpointer(SETTINGS), Endpointer(SETTINGS)
+    for probability, count in parts:
+        expected = run(one_by_one, ((-60.0, 0.0), count), ((-20.0, probability), count))
+        passed = at_once.pass_silence(count)
+        decided = [] if passed else run(at_once, ((-60.0, 0.0), count))
+        decided += [(count + frame, d) for frame, d in run(at_once, ((-20.0, probability), count))]
+        assert decided == expected

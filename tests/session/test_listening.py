@@ -90,3 +90,11 @@ def test_the_share_that_the_gate_saved() -> None:
     assert ear.gated_share == 1.0
     ear.hear(TWO.samples)
     assert 0.5 < ear.gated_share < 0.9
+
+
+def test_silence_is_counted_and_its_levels_are_kept() -> None:
+    ear = listening()
+    assert ear.hear(np.tile([3, -3], RATE // 2).astype(np.int16)) == []
+    assert (ear.frames, ear.gated_share) == (RATE // 512, 1.0)
+    assert -90 < ear.level_db < -75
+    assert ear.position == RATE // 512 * 512

@@ -54,6 +54,8 @@ class BlockRunner:
         """Whether there is something to say yet."""
         return bool(self._late)
 
+    waiting_samples = 0
+
     def stats(self) -> Stats:
         """Everything is heard at once."""
         return Stats()

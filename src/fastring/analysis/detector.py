@@ -70,14 +70,30 @@ class SpeechDetector:
             AudioFormatError: if they are not int16 or float32, or not of that shape; nothing is taken.
         """
         frames, audio = self._gate.push_with_audio(samples)
-        return self._measured(frames, audio) if frames else []
+        return self.measured(frames, audio) if frames else []
+
+    def gate(
+        self, samples: NDArray[np.int16] | NDArray[np.float32]
+    ) -> tuple[Sequence[GateFrame], NDArray[np.float32] | None]:
+        """The first half of `push`: the frames that these samples complete, and their audio for `measured`.
+
+        No audio means that no frame is held: they are measured as they are, at their level, with a probability of 0.
+
+        Raises:
+            AudioFormatError: as `push`.
+        """
+        frames, audio = self._gate.push_with_audio(samples)
+        if audio is None and frames:
+            self._unscored = True
+        return frames, audio
 
     def flush(self) -> list[Frame]:
         """Measure what is left, filled up with silence: at most one frame."""
         frames, audio = self._gate.flush_with_audio()
-        return self._measured(frames, audio) if frames else []
+        return self.measured(frames, audio) if frames else []
 
-    def _measured(self, frames: Sequence[GateFrame], audio: NDArray[np.float32] | None) -> list[Frame]:
+    def measured(self, frames: Sequence[GateFrame], audio: NDArray[np.float32] | None) -> list[Frame]:
+        """The second half of `push`."""
         if audio is not None and self._scorer is not None:
             return self._scored(frames, audio, self._scorer)
         self._unscored = True

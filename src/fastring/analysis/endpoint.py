@@ -108,6 +108,14 @@ class Endpointer:
             return self._in_speech(frame)
         return self._before_speech(frame)
 
+    def pass_silence(self, frames: int) -> bool:
+        """Take so many frames with a probability of 0 at once; False, and nothing is taken, if an utterance is open."""
+        if self._state is _State.SPEECH:
+            return False
+        self._position += frames * FRAME_SAMPLES
+        self._in_run, self._state, self._risen = False, _State.QUIET, 0
+        return True
+
     def force_end(self, position: int) -> tuple[Decision, ...]:
         """End now, at sample `position` (not before the last frame's end); speech that was just rising counts."""
         decisions: list[Decision] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,11 @@ class PcmDecoder:
         self._carry = b""
         kept = select_channels(np.zeros((0, audio_format.channels), np.int16), channels)
         self._resampler: Resampler | None = None
+        self._as_it_is = (
+            (audio_format.encoding, audio_format.channels, audio_format.sample_rate) == ("linear16", 1, sample_rate)
+            and sys.byteorder == "little"
+            and kept.ndim == 1
+        )
         if audio_format.sample_rate != sample_rate:
             self._resampler = Resampler(audio_format.sample_rate, sample_rate, kept.shape[1] if kept.ndim == 2 else 1)
 
@@ -50,6 +56,8 @@ class PcmDecoder:
 
         What is not a number is silence, and what is too loud is clipped.
         """
+        if self._as_it_is and not self._carry and not len(data) & 1 and isinstance(data, bytes):
+            return np.frombuffer(data, np.int16)
         data = self._whole_frames(data)
         if self._resampler is None:
             return self._selected(self._as_int16(data))

@@ -24,10 +24,10 @@ from fastring.server.outbox import Outbox, PongFrame
 from fastring.server.websocket import CLOSE_TIMEOUT_S, answer_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from fastring.config import ServerSettings
-    from fastring.events import Command, Event
+    from fastring.events import Event
     from fastring.protocols.codec import Codec, Message
     from fastring.server.station import Station
     from fastring.server.websocket import Socket
@@ -167,11 +167,11 @@ class Connection:
     # --- in ----------------------------------------------------------------------------------------------------------
 
     async def _read(self) -> None:
-        burst_s = time.monotonic()
+        burst_s = before_s = time.monotonic()
         while True:
             while not self._ending and (self._outbox.crowded or self.station.congested):
                 await self._hold()
-            before_s = time.monotonic()
+                before_s = time.monotonic()
             message = await self._socket.receive()
             now = time.monotonic()
             if now - before_s > _WAITED_S:
@@ -179,7 +179,7 @@ class Connection:
             if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
                 self._heard_s = now
                 wait_s = self._pace(self.owner, len(message.data), now)
-                await self._handle(message.data)
+                await self._handle(message.data, now)
                 if wait_s and not self._ending:
                     await asyncio.sleep(min(wait_s, _LONGEST_PAUSE_S))
             elif message.type is WSMsgType.CLOSE:
@@ -190,9 +190,10 @@ class Connection:
             elif message.type is not WSMsgType.PONG:
                 self._note_end(message.data)
                 return
-            if time.monotonic() - burst_s > _BURST_S:
+            before_s = time.monotonic()
+            if before_s - burst_s > _BURST_S:
                 await asyncio.sleep(0)
-                burst_s = time.monotonic()
+                burst_s = before_s = time.monotonic()
 
     def _note_end(self, error: object) -> None:
         """The socket ended by itself: the peer vanished, or what it sent is against the rules of WebSockets."""
@@ -200,17 +201,14 @@ class Connection:
             self.close_code = error.code
             self.codec.counters.malformed += 1
 
-    async def _handle(self, message: Message) -> None:
+    async def _handle(self, message: Message, now: float) -> None:
         """Hand one message to the station; whatever is wrong with it is answered, and the stream goes on."""
         try:
             for command in self.codec.decode(message):
-                pieces = self._pieces(command)
-                self._receive(next(pieces))
-                for piece in pieces:
-                    await asyncio.sleep(0)
-                    while not self._ending and self.station.congested:
-                        await self._hold()
-                    self._receive(piece)
+                if isinstance(command, Audio) and len(command.data) > self.station.slice_bytes:
+                    await self._work_off(command)
+                elif not self._ending:
+                    self.station.receive(command, now)
         except ProtocolError as error:
             self.post(Failure(error.code, str(error), fatal=error.close_code is not None))
         except FastringError as error:
@@ -220,18 +218,16 @@ class Connection:
             log.exception("message failed", connection=self.name)
             self.post(Failure("internal", "the server failed on this message; its log says why", fatal=True))
 
-    def _receive(self, command: Command) -> None:
-        if not self._ending:
-            self.station.receive(command, time.monotonic())
-
-    def _pieces(self, command: Command) -> Iterator[Command]:
-        """A command as it is, or long audio cut into pieces that keep the loop for a moment only."""
+    async def _work_off(self, audio: Audio) -> None:
+        """Hand over long audio in pieces that keep the loop for a moment only."""
         size = self.station.slice_bytes
-        if not isinstance(command, Audio) or len(command.data) <= size:
-            yield command
-            return
-        for start in range(0, len(command.data), size):
-            yield replace(command, data=command.data[start : start + size])
+        for start in range(0, len(audio.data), size):
+            if start:
+                await asyncio.sleep(0)
+                while not self._ending and self.station.congested:
+                    await self._hold()
+            if not self._ending:
+                self.station.receive(replace(audio, data=audio.data[start : start + size]), time.monotonic())
 
     async def _hold(self) -> None:
         """Read nothing until answers have gone out or the station has room; the peer's own buffers fill meanwhile."""

@@ -180,6 +180,8 @@ class Allowance:
 
     def spend(self, owner: str, n_bytes: int, now: float) -> float:
         """Bytes have come; how long to wait before more are read, in seconds."""
+        if not self._quotas:
+            return 0.0
         rate = self._quotas.get(owner, Quota()).bytes_per_second
         return self._budgets.setdefault(owner, Budget()).spend(n_bytes, rate, now) if rate else 0.0
 

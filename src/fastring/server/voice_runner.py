@@ -94,6 +94,7 @@ class VoiceRunner:
         self._pool = pool
         self._metrics = metrics
         self._audio_seconds = metrics.audio.labels("voice")
+        self._uncounted = 0  # samples; the metric is told of them a second at a time
         self._meter = VoiceMeter(metrics)
         self._admission = admission or AdmissionControl(0)
         self._entered = False
@@ -119,6 +120,11 @@ class VoiceRunner:
         """How long the oldest final has been owed, in seconds; 0 if none is."""
         return now - next(iter(self._owed.values())) if self._owed else 0.0
 
+    @property
+    def waiting_samples(self) -> int:
+        """Audio that waits in the session for room."""
+        return self._session.waiting_samples
+
     def stats(self) -> VoiceStats:
         """Counters of the session."""
         return self._session.stats()
@@ -128,10 +134,13 @@ class VoiceRunner:
         if not self._entered:
             self._entered = True
             self._admission.enter(now)
-        self._audio_seconds.inc(len(samples) / SESSION_RATE)
+        self._uncounted += len(samples)
+        if self._uncounted >= SESSION_RATE:
+            self._count_audio()
         self._meter.note_audio(len(samples), now)
         self._session.receive_audio(samples, now)
-        self._advance(now)
+        if not self._session.at_rest or (self.pressure is not None and self.pressure.active):
+            self._advance(now)
 
     def receive_gap(self, missing: int, now: float) -> None:
         """So many samples were lost on the way."""
@@ -167,6 +176,7 @@ class VoiceRunner:
                 self._admission.leave(self.name)
         self._stopped = True
         self.listener = None
+        self._count_audio()
         for timer in (self._timer, self._calm):
             if timer is not None:
                 timer.cancel()
@@ -175,6 +185,10 @@ class VoiceRunner:
         if self._timer is not None:
             self._timer.cancel()
         self._pool.cancel(self.name)
+
+    def _count_audio(self) -> None:
+        self._audio_seconds.inc(self._uncounted / SESSION_RATE)
+        self._uncounted = 0
 
     def _advance(self, now: float) -> None:
         """Carry off what the session has to say and to run, and set its alarm."""

@@ -67,6 +67,7 @@ class VoiceStation:
         self._open_session = open_session
         self._ready = ready
         self._frame_bytes = frame_bytes
+        self._slice_bytes = slice_bytes(identity.sample_rate, frame_bytes)
         self._counters = counters
         self._resumes = resumes
         self._enter = enter
@@ -87,7 +88,7 @@ class VoiceStation:
     @property
     def slice_bytes(self) -> int:
         """What `decoding` says."""
-        return slice_bytes(self.identity.sample_rate, self._frame_bytes)
+        return self._slice_bytes
 
     @property
     def congested(self) -> bool:
@@ -191,10 +192,11 @@ class VoiceStation:
 
     def _receive_audio(self, audio: Audio, now: float) -> None:
         sent = self._need_session(now).receive_audio(audio, now)
-        self._catch_up.note(sent)
-        wait_s = self._catch_up.wait_s(now)
-        if wait_s > 0 and self._pause_timer is None:
-            self._pause_timer = self._loop.call_later(wait_s, self._unpause)
+        if self._catch_up.limits(now):
+            self._catch_up.note(sent)
+            wait_s = self._catch_up.wait_s(now)
+            if wait_s > 0 and self._pause_timer is None:
+                self._pause_timer = self._loop.call_later(wait_s, self._unpause)
 
     def _unpause(self) -> None:
         self._pause_timer = None

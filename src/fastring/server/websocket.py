@@ -23,6 +23,7 @@ CLOSE_TIMEOUT_S = 2.0
 """How long a peer may take to answer a close, or to read the last words."""
 
 _CLOSE = 0x8
+_WHOLE_MESSAGE = (0x81, 0x82)  # text and binary, no fragments, no reserved bits
 _ANSWERED = (*range(1000, 1004), *range(1007, 1015))  # the codes that may stand in a close frame
 
 
@@ -55,6 +56,9 @@ class FrameGuard:
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take bytes from the transport; never asks it to close."""
+        if not (self._header or self._to_skip or self._in_message or self.broken) and _is_one_message(data):
+            self.broken, _ = self._parser.feed_data(data)
+            return False, b""
         held = len(self._header)
         error = self._walk(data)
         if self.broken:
@@ -115,6 +119,15 @@ class FrameGuard:
             return "a message begun before the last one ended" if opcode else "a continuation of no message"
         self._in_message = not first & 0x80
         return ""
+
+
+def _is_one_message(data: bytes) -> bool:
+    """Whether that is one whole frame with a mask that is a whole message: what live audio mostly comes in."""
+    size = len(data)
+    if size < 6 or data[0] not in _WHOLE_MESSAGE or data[1] < 0x80:
+        return False
+    length = data[1] & 0x7F
+    return size == (8 + (data[2] << 8 | data[3]) if length == 126 else 6 + length if length < 126 else -1)
 
 
 class Socket(web.WebSocketResponse):

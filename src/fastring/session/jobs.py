@@ -77,6 +77,11 @@ class JobDesk:
     def __len__(self) -> int:
         return len(self._requests)
 
+    @property
+    def ready(self) -> bool:
+        """Whether there are jobs to run now."""
+        return bool(self._ready)
+
     def take(self) -> list[Job]:
         """Jobs to run now."""
         ready, self._ready = self._ready, []

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from fastring.analysis.gate import GateFrame
     from fastring.config import EndpointSettings
 
 __all__ = ["Listening", "Pause", "Turn"]
@@ -85,7 +86,10 @@ class Listening:
         """Take audio, shape (n,); what is decided by it."""
         self._ring.write(samples)
         self._written += len(samples)
-        return self._turns(self._detector.push(samples))
+        frames, audio = self._detector.gate(samples)
+        if not frames or (audio is None and self._pass_silence(frames)):
+            return []
+        return self._turns(self._detector.measured(frames, audio))
 
     def skip(self, count: int) -> list[Turn]:
         """Let samples pass that are missing. No utterance that starts later reaches back before their end."""
@@ -115,6 +119,15 @@ class Listening:
         low, high = max(start // FRAME_SAMPLES, first), max(end // FRAME_SAMPLES, start // FRAME_SAMPLES + 1)
         frame = min(range(low, high), key=lambda i: (self._levels[min(i - first, len(self._levels) - 1)], -i))
         return min(max(frame * FRAME_SAMPLES + FRAME_SAMPLES // 2, start), end)
+
+    def _pass_silence(self, frames: Sequence[GateFrame]) -> bool:
+        """What most of most streams is: nothing is held, and nobody is speaking; False if somebody is."""
+        if not self._endpointer.pass_silence(len(frames)):
+            return False
+        self._measured += len(frames) * FRAME_SAMPLES
+        self._levels.extend([frame.level_db for frame in frames])
+        self._paused = False
+        return True
 
     def _turns(self, frames: Sequence[Frame]) -> list[Turn]:
         turns: list[Turn] = []

@@ -23,6 +23,11 @@ class Outbox:
         self._ended: set[int] = set()
         self._seq = 0
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there is something to be sent now."""
+        return bool(self._ready)
+
     def take(self) -> list[Event]:
         """What is to be sent now."""
         ready, self._ready = self._ready, []

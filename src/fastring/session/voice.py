@@ -84,6 +84,8 @@ class VoiceSession:
         self._window = window or AdaptiveWindow(voice)
         self._capacity = round(voice.ring_seconds * SAMPLE_RATE)
         self._history = (endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SAMPLE_RATE // 1000
+        # Audio of which so much comes while nobody is speaking is sure to have room.
+        self._unbidden = min(_PIECE_SAMPLES, self._capacity - self._history)
         self._stall_s = endpoint.stall_ms / 1000
         self._inbox = Inbox()
         self._listening = Listening(self._capacity, endpoint, vad)
@@ -119,7 +121,10 @@ class VoiceSession:
         if self._closing is not None or not len(samples):
             return
         self._last_audio_s = now
-        self._enter(samples, now)
+        if not self._conversation and not self._inbox and len(samples) <= self._unbidden:
+            self._hear(samples, now)
+        else:
+            self._enter(samples, now)
 
     def receive_gap(self, missing: int, now: float) -> None:
         """Audio of `missing` samples was lost on the way: time goes on, and nothing is decoded across the gap."""
@@ -174,6 +179,17 @@ class VoiceSession:
         return min((time for time in times if time is not None), default=None)
 
     @property
+    def at_rest(self) -> bool:
+        """Nobody speaks and nothing is owed: no events, no jobs and no deadline until more comes."""
+        conversation = self._conversation
+        return not (conversation or self._inbox or conversation.outbox.waiting or self._desk.ready)
+
+    @property
+    def waiting_samples(self) -> int:
+        """Audio that waits for room."""
+        return self._inbox.samples
+
+    @property
     def closed(self) -> bool:
         """Whether everything has been answered after `receive_close`."""
         return self._closed
@@ -203,6 +219,12 @@ class VoiceSession:
         )
 
     # --- taking in what came ---------------------------------------------------------------------------------------
+
+    def _hear(self, samples: NDArray[np.int16], now: float) -> None:
+        """Take audio as `_take_next` does, where nothing can stand in its way."""
+        if turns := self._listening.hear(samples):
+            self._conversation.follow(turns, now)
+            self._advance(now)
 
     def _enter(self, content: NDArray[np.int16] | Gap | Order, now: float) -> None:
         self._inbox.put(content, now)

@@ -49,3 +49,11 @@ def test_a_rate_of_zero_is_no_limit() -> None:
     catch_up.begin(0.0, 60.0)
     catch_up.note(10**12)
     assert catch_up.wait_s(0.0) == 0
+
+
+def test_it_says_when_anything_is_limited() -> None:
+    catch_up = CatchUp(3.0, RATE)
+    assert not catch_up.limits(100.0)
+    catch_up.begin(100.0, 10.0)
+    assert catch_up.limits(105.9)
+    assert not catch_up.limits(106.1)

@@ -26,6 +26,10 @@ class CatchUp:
         self._until_s = 0.0
         self._taken_s = 0.0
 
+    def limits(self, now: float) -> bool:
+        """Whether anything is limited now; `note` and `wait_s` matter only then."""
+        return now < self._until_s
+
     def begin(self, now: float, away_s: float) -> None:
         """The client is back after so many seconds without audio."""
         if self._rate > 1:

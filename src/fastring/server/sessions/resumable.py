@@ -139,7 +139,7 @@ class ResumableSession:
 
     def ack(self) -> Ack:
         """The acknowledgement that is true now."""
-        return self._progress.ack(0 if self.finished else self._runner.stats().waiting_samples)
+        return self._progress.ack(0 if self.finished else self._runner.waiting_samples)
 
     def stats(self) -> dict[str, Any]:
         """Counters; the last ones once it is finished."""
