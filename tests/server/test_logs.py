@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import structlog
+from serving import BASE, SCRIPT, chunks, listen, silence, speech
 
+from fastring.asr.scripted import ScriptedTranscriber
 from fastring.config import ServerSettings
 from fastring.server.logs import Throttle, configure_logging, escape_control_characters, limit_tracebacks
 
@@ -100,3 +102,32 @@ async def test_requests_that_are_no_http_cost_a_line_a_second_and_no_traceback(
     assert 1 <= len(lines) <= 5, lines
     assert "malformed request from 127.0.0.1" in json.loads(lines[0])["event"]
     assert not any("Traceback" in line or "\x1b" in line for line in lines)
+
+
+async def test_every_line_of_a_stream_bears_its_id_from_socket_to_engine(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr("sys.stderr", stream)
+    configure_logging(ServerSettings(log_json=True, log_level="debug"))
+    pcm = silence(0.3) + speech("seen_0") + silence(0.5)
+    failing = ScriptedTranscriber(SCRIPT, fails=lambda job: job.stream_id.startswith("bad"))
+    async with serve(transcriber=failing) as server:
+        for name in ("good", "bad"):
+            async with server.connect(f"{BASE}voice/{name}") as ws:
+                for chunk in chunks(pcm):
+                    await ws.send_bytes(chunk)
+                await ws.send_str('{"type":"close"}')
+                await listen(ws)
+        await server.empty()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    for name in ("good", "bad"):
+        own = [line for line in lines if line.get("stream_id") == name]
+        assert {line["number"] for line in own} == {own[0]["number"]}
+        assert {line["owner"] for line in own} == {""}
+        outcome = "job answered" if name == "good" else "job failed"
+        events = [line["event"] for line in own]
+        assert events[0] == "connected"
+        assert outcome in events
+        assert "disconnected" in events
+    assert all("stream_id" in line for line in lines if line["event"].startswith("job"))

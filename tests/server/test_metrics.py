@@ -59,3 +59,10 @@ def test_revisions_count_words_that_were_taken_back() -> None:
     assert revisions.note(partial("won")) == (0, 3)
     revisions.reset()
     assert revisions.note(partial("four")) == (1, 0)
+
+
+def test_what_is_built_in_is_told() -> None:
+    text = Metrics({"engine": "scripted", "model": "script", "isa": "avx2"}).exposition().decode()
+    (line,) = [line for line in text.splitlines() if line.startswith("fastring_build_info{")]
+    for label in ('engine="scripted"', 'model="script"', 'isa="avx2"', "version="):
+        assert label in line

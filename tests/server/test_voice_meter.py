@@ -35,6 +35,12 @@ def test_the_first_partial_and_changed_words_are_counted() -> None:
     assert metrics.summary()["avg_latency_ms"] == 60.0
 
 
+def test_holes_are_counted_in_seconds() -> None:
+    metrics = Metrics()
+    VoiceMeter(metrics).note_gap(8_000)
+    assert "fastring_gap_seconds_total 0.5" in metrics.exposition().decode()
+
+
 def test_changes_of_engine_are_counted() -> None:
     metrics = Metrics()
     VoiceMeter(metrics).note(Status("fallback", engine="deepgram-batch", reason="closed"), now=1.0)

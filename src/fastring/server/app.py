@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from fastring.asr.pool import TranscriberPool
+from fastring.audio.native_core import instruction_set
 from fastring.protocols.codec import Counters
 from fastring.recitation.references import load_references
 from fastring.server.auth import Gate
@@ -80,7 +81,13 @@ def build_app(
                 transcriber.capabilities.concurrency * transcriber.capabilities.max_batch,
             ),
         ),
-        metrics=Metrics(),
+        metrics=Metrics(
+            {
+                "engine": transcriber.capabilities.engine,
+                "model": transcriber.capabilities.model,
+                "isa": instruction_set(),
+            }
+        ),
         gate=gate,
         allowance=Allowance(gate.keys),
         window=AdaptiveWindow(settings.voice),

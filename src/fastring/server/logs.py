@@ -32,6 +32,7 @@ def configure_logging(settings: ServerSettings) -> None:
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
     shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,  # whose line it is: stream_id, owner, number of the connection
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
         limit_tracebacks(),
@@ -39,7 +40,7 @@ def configure_logging(settings: ServerSettings) -> None:
         escape_control_characters,
     ]
     structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, *shared, renderer],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,

@@ -25,9 +25,13 @@ _LATENCIES_KEPT = 1000
 
 
 class Metrics:
-    """All metrics of one server, in a registry of its own."""
+    """All metrics of one server, in a registry of its own.
 
-    def __init__(self) -> None:
+    Args:
+        build: what runs here besides the version: engine, model, instruction set.
+    """
+
+    def __init__(self, build: Mapping[str, str] | None = None) -> None:
         self.registry = CollectorRegistry()
         options: dict[str, Any] = {"registry": self.registry}
         self.first_partial = Histogram(
@@ -60,6 +64,7 @@ class Metrics:
             **options,
         )
         self.dropped = Counter("fastring_dropped_samples", "Samples overwritten before use", ["kind"], **options)
+        self.gaps = Counter("fastring_gap_seconds", "Audio that never came, or was given up, in holes", **options)
         self.jobs_refused = Counter("fastring_asr_refused_jobs", "Jobs the pool had no room for", ["job"], **options)
         self.failures = Counter("fastring_asr_failures", "Jobs the engine failed on", **options)
         self.errors = Counter("fastring_errors_sent", "Error messages sent to clients", ["code"], **options)
@@ -71,7 +76,7 @@ class Metrics:
             "fastring_event_loop_lag_seconds", "Delay of the event loop's ticker", buckets=_LAGS, **options
         )
         ProcessCollector(registry=self.registry)
-        Info("fastring_build", "What runs here", **options).info({"version": __version__})
+        Info("fastring_build", "What runs here", **options).info({"version": __version__, **(build or {})})
         self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
 
     def watch(self, gauges: Callable[[], Mapping[str, float]], counts: Callable[[], Mapping[str, Counters]]) -> None:

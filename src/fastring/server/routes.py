@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import math
 import time
 from dataclasses import replace
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["FAMILIES", "admit", "chosen", "refusals", "routes"]
 
 log = structlog.get_logger("fastring.server")
+_numbers = itertools.count(1)
+"""Of connections, for the log: two of them may be of one stream."""
 
 FAMILIES: Final[tuple[Family, ...]] = (OPERATIONS, NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
 
@@ -109,8 +112,10 @@ def _socket_handler(route: SocketRoute) -> Handler:
         services.registry.admit()
         owner = request[OWNER]
         services.allowance.enter(owner)
+        stream_id = request.match_info.get("stream_id", "")[:128]
         try:
-            await connect(services, settings, request, socket)
+            with structlog.contextvars.bound_contextvars(stream_id=stream_id, owner=owner, number=next(_numbers)):
+                await connect(services, settings, request, socket)
         finally:
             services.allowance.leave(owner)
         return socket
@@ -146,7 +151,7 @@ async def _serve(
         raise
     request[UPGRADED] = True
     services.registry.connections.add(connection)
-    log.info("connected", connection=connection.name, owner=request[OWNER], remote=request.remote)
+    log.info("connected", connection=connection.name, remote=request.remote)
     try:
         with contextlib.suppress(ConnectionError):
             await connection.run()

@@ -78,10 +78,15 @@ class VoiceMeter:
             metrics.word_commit.observe(max(0.0, now - said_s))
         self._stable = texts
 
+    def note_gap(self, missing: int) -> None:
+        """So many samples were lost on the way."""
+        self._metrics.gaps.inc(missing / SESSION_RATE)
+
     def note_end(self, stats: VoiceStats) -> None:
         """The session is over."""
         gated = round(stats.gated_share * stats.frames)
         self._metrics.vad_frames.labels("gated").inc(gated)
+        self._metrics.dropped.labels("voice").inc(stats.dropped_samples)
         self._metrics.vad_frames.labels("scored").inc(stats.frames - gated)
 
     def note_outcome(self, outcome: Outcome) -> None:

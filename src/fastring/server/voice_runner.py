@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
+import structlog
+
 from fastring.asr.transcriber import Outcome
 from fastring.errors import EngineFailedError, JobDroppedError, QueueFullError, TranscriberError
 from fastring.events import Failure
+from fastring.server.logs import Throttle
 from fastring.server.voice_meter import VoiceMeter
 from fastring.session.admission import AdmissionControl
 
@@ -31,6 +35,10 @@ __all__ = ["VoiceListener", "VoiceRunner", "VoiceWitness"]
 SESSION_RATE = 16_000
 _CHUNK_S = 0.1  # what waits in a session is told in chunks of this length
 _CALM_S = 0.6
+
+log = structlog.get_logger("fastring.server")
+_failures = Throttle(10, 10.0)
+"""An engine that fails on every job of every stream must not fill the disk."""
 
 
 class VoiceListener(Protocol):
@@ -101,6 +109,7 @@ class VoiceRunner:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._alarm_s = 0.0
+        self._context = contextvars.copy_context()  # whose stream it is, for the log
         self._stopped = False
         self._calm: asyncio.TimerHandle | None = None
         self._dropped = 0
@@ -145,6 +154,7 @@ class VoiceRunner:
     def receive_gap(self, missing: int, now: float) -> None:
         """So many samples were lost on the way."""
         self._meter.note_audio(missing, now)
+        self._meter.note_gap(missing)
         self._session.receive_gap(missing, now)
         self._advance(now)
 
@@ -237,13 +247,14 @@ class VoiceRunner:
     def _done(self, outcome: Outcome) -> None:
         """Called by an engine thread."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
-            self._loop.call_soon_threadsafe(self._receive_outcome, outcome)
+            self._loop.call_soon_threadsafe(self._receive_outcome, outcome, context=self._context)
 
     def _receive_outcome(self, outcome: Outcome) -> None:
         if self._stopped:
             return
         now = time.monotonic()
         self._meter.note_outcome(outcome)
+        _log_outcome(outcome)
         self._settle(outcome, now)
         self._advance(now)
         if self.listener is not None and not self.congested:
@@ -279,3 +290,26 @@ def _engine_failure(failure: Failure) -> Failure | None:
     if failure.code == JobDroppedError.code:
         return None
     return failure if failure.fatal else replace(failure, code=EngineFailedError.code)
+
+
+def _log_outcome(outcome: Outcome) -> None:
+    """What became of a job, with the stream it belongs to from the context; a failure is worth a line."""
+    job = outcome.job
+    if outcome.error is None:
+        log.debug(
+            "job answered",
+            job=job.job_id,
+            kind=job.kind,
+            utterance=job.utterance,
+            queue_s=round(outcome.queue_s, 4),
+            inference_s=round(outcome.inference_s, 4),
+        )
+    elif not isinstance(outcome.error, JobDroppedError) and _failures.passes():
+        log.warning(
+            "job failed",
+            job=job.job_id,
+            kind=job.kind,
+            utterance=job.utterance,
+            reason=str(outcome.error)[:200],
+            more=_failures.take_held_back(),
+        )
