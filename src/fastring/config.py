@@ -347,7 +347,10 @@ class ServerSettings:
     send_timeout_s: float = _setting(10.0, "a client that reads nothing for this long is closed with 1013")
     handshake_s: float = _setting(10.0, "a request's headers must be here within this time, and a small body after it")
     model_aliases: tuple[str, ...] = _setting(
-        ("nova-3", "whisper-1", "gpt-4o-transcribe", "gpt-realtime"),
+        (
+            *("nova-3", "nova-3-general", "nova-2", "nova-2-general"),
+            *("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-realtime", "gpt-4o-realtime-preview"),
+        ),
         "names by which clients of other services may ask for the loaded model",
     )
     protocols: tuple[str, ...] = _setting((), "families of endpoints to serve, comma-separated; empty: all of them")

@@ -189,6 +189,16 @@ async def test_who_says_nothing_is_hung_up_on() -> None:
         assert await client.read_event() is None
 
 
+async def test_a_refusal_is_heard_by_a_client_that_goes_on_sending() -> None:
+    async with serving() as server, listening(server) as port, AsyncTcpClient("127.0.0.1", port) as client:
+        await client.write_event(Transcribe(name="zork").event())
+        await asyncio.sleep(0.2)  # refused by now
+        for chunk in chunks(silence(10.0), 2048):
+            await client.write_event(AudioChunk(rate=16_000, width=2, channels=1, audio=chunk).event())
+        error = Error.from_event((await until(client, "error"))[-1])
+        assert (error.code, await client.read_event()) == ("unknown_model", None)
+
+
 async def test_a_client_that_leaves_midway_leaves_nothing() -> None:
     async with serving(transcriber=ScriptedTranscriber(["one"], delay_s=1.0)) as server, listening(server) as port:
         async with AsyncTcpClient("127.0.0.1", port) as client:

@@ -6,12 +6,15 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from fastring.protocols.languages import LANGUAGE_NAMES
 from fastring.server.problems import Problem
 
 if TYPE_CHECKING:
     from fastring.server.services import Services
 
 __all__ = ["check_language", "check_model"]
+
+_CODES = {name: code for code, name in LANGUAGE_NAMES.items()}
 
 
 def check_model(services: Services, model: str) -> None:
@@ -25,17 +28,22 @@ def check_model(services: Services, model: str) -> None:
     names = {loaded, configured, PurePath(loaded).name, PurePath(configured).name, "default"}
     names.update(services.settings.server.model_aliases)
     if model and model not in names:
-        raise Problem(400, "unknown_model", f"model {model!a} is not loaded here: {loaded!a} is", param="model")
+        message = f"model {model!a} is not loaded here: {loaded!a} is (server.model_aliases gives it more names)"
+        raise Problem(400, "unknown_model", message, param="model")
 
 
 def check_language(services: Services, language: str) -> str:
-    """The language, if the engine has it; of a tag as browsers send it (`en-US`) the language alone.
+    """The code of a language, if the engine has it; of a tag as browsers send it (`en-US`) the language alone.
+
+    An English name (`English`) means its code, as it does to Whisper.
 
     Raises:
         Problem: 400.
     """
     has = services.capabilities.languages
     primary = re.split("[-_]", language, maxsplit=1)[0].lower()
+    primary = _CODES.get(language.lower(), primary)
     if primary and has and primary not in has:
-        raise Problem(400, "unknown_language", f"the engine knows {', '.join(has)}", param="language")
+        message = f"language = {language[:40]!a}: the engine knows {', '.join(has)}"
+        raise Problem(400, "unknown_language", message, param="language")
     return primary

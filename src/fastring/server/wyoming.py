@@ -148,7 +148,15 @@ class _Connection:
                 self._utterance.stop()
             self.services.ended.setdefault("wyoming", type(self.codec.counters)()).add(self.codec.counters)
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(self._writer.drain(), _DRAIN_S)
+            await asyncio.wait_for(self._hang_up(), _DRAIN_S)
+
+    async def _hang_up(self) -> None:
+        """End, and take what is still under way: a socket closed over unread bytes is reset, and the reason is lost."""
+        await self._writer.drain()
+        if self._writer.can_write_eof():
+            self._writer.write_eof()
+        while await self._reader.read(_READ_BYTES):
+            pass
 
     async def _receive(self, command: Command) -> None:
         if isinstance(command, Configure):
