@@ -105,7 +105,9 @@ class VoiceSettings:
     source_policy: Literal["drop_oldest", "reject"] = _setting(
         "drop_oldest", "which chunk goes when that queue is full: drop_oldest or reject"
     )
-    max_lag_s: float = _setting(5.0, "a source whose final is owed for longer than this is held back, then thinned out")
+    max_lag_s: float = _setting(
+        5.0, "a final owed for longer is told as server_busy; a source of /ws/live is held back, then thinned out"
+    )
 
     def __post_init__(self) -> None:
         threshold, interval_ms = self.early_processing_threshold, self.early_trigger_interval_ms

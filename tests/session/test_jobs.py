@@ -74,3 +74,11 @@ def test_what_failed_is_counted_and_what_was_replaced_is_not() -> None:
     assert desk.settle(Outcome(first, None, BROKEN), 2.0) is not None
     assert desk.settle(Outcome(second, None, JobDroppedError("replaced")), 2.0) is not None
     assert desk.counts["failed"] == 1
+
+
+def test_a_final_is_owed_since_it_was_due_and_a_partial_is_not() -> None:
+    assert desk_with("partial")[0].owed_since is None
+    desk, (_, final, _) = desk_with("partial", "final", "final")
+    assert desk.owed_since == 1.0
+    desk.settle(Outcome(final, Hypothesis(())), 2.0)
+    assert desk.owed_since == 1.0

@@ -48,3 +48,20 @@ def test_the_code_is_the_error_s() -> None:
     outcome = failure("final")
     Troubles(outbox).failed(Outcome(outcome.job, None, JobTimeoutError("late")))
     assert outbox.take() == [Failure("job_timeout", "late", text_lost=True)]
+
+
+def test_a_final_that_is_owed_for_long_is_busy_and_over_only_when_none_is() -> None:
+    outbox = Outbox()
+    troubles = Troubles(outbox, max_lag_s=5.0)
+    for now in (10.0, 14.9, 15.0, 15.5, 16.0):
+        troubles.owed(3, 10.0, now)
+    troubles.over(11.0, 16.5)  # an answer came, but the next is late, too
+    assert troubles.is_busy
+    troubles.over(14.0, 17.0)
+    assert not troubles.is_busy
+    told = [event for event in outbox.take() if isinstance(event, Status)]
+    assert [(event.state, event.lag_ms) for event in told] == [
+        ("server_busy", 5000.0),
+        ("server_busy", 6000.0),
+        ("recovered", 0.0),
+    ]

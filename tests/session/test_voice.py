@@ -509,3 +509,16 @@ def test_a_session_is_at_rest_while_nobody_speaks_and_all_is_told() -> None:
     assert session.at_rest
     assert session.next_deadline() is None
     assert session.waiting_samples == 0
+
+
+def test_a_client_whose_final_is_owed_for_long_is_told_so_without_waiting_for_it() -> None:
+    world = make_world(TWO, voice=VoiceSettings(max_lag_s=2.0), delay=lambda job: 4.5 if job.kind == "final" else 0.0)
+    world.send(TWO.samples)
+    world.pass_time(world.now + 10)
+    told = [event for event in world.events if isinstance(event, (Status, Final))]
+    states = [event.state if isinstance(event, Status) else "final" for event in told]
+    assert states[0] == "server_busy"
+    assert states[-2:] == ["recovered", "final"]
+    assert set(states[:-2]) == {"server_busy", "final"}
+    first = next(event for event in told if isinstance(event, Status))
+    assert 2000 <= first.lag_ms <= 2001

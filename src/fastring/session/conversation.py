@@ -46,6 +46,7 @@ class Conversation:
         dropped: how many samples the stream has lost, for the partials to say.
         engine_hop: samples between two decodes, as the engine wants it; 0 leaves it to the window.
         early: when partials trigger others early; None: never.
+        max_lag_s: a final that is owed for longer is told as `server_busy`.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Conversation:
         dropped: Callable[[], int],
         engine_hop: int = 0,
         early: EarlyTriggers | None = None,
+        max_lag_s: float = 5.0,
     ) -> None:
         self._listening = listening
         self._desk = desk
@@ -70,7 +72,7 @@ class Conversation:
         self._triggers: dict[int, Trigger] = {}
         self._dropped = dropped
         self.outbox = Outbox()
-        self._troubles = Troubles(self.outbox)
+        self._troubles = Troubles(self.outbox, max_lag_s)
         self._utterances: deque[Utterance] = deque()  # not yet answered, oldest first
         self._speaking: Utterance | None = None
         self._begun = 0
@@ -163,11 +165,18 @@ class Conversation:
         for utterance in self._utterances:
             if self._desk.has_room and (want := utterance.take_final()) is not None:
                 self._make_job(utterance, want, now)
+        self._troubles.owed(len(self._desk), self._desk.owed_since, now)
         speaking = self._speaking if self._partials else None
         if speaking is None or self._desk.has_partial or not self._desk.has_room:
             return
         if (want := speaking.take_partial()) is not None:
             self._make_job(speaking, want, now)
+
+    @property
+    def late_at(self) -> float | None:
+        """When `server_busy` is due, if no final comes before; None if none is owed, or it has been said."""
+        owed_since = self._desk.owed_since
+        return None if owed_since is None or self._troubles.is_busy else self._troubles.late_at(owed_since)
 
     def settle(self, outcome: Outcome, now: float) -> None:
         """Take the end of a job. One that is not known any more is ignored."""
@@ -189,7 +198,7 @@ class Conversation:
         if hypothesis is not None and hypothesis.language:
             utterance.language = hypothesis.language
         if words is not None:
-            self._troubles.over()
+            self._troubles.over(self._desk.owed_since, now)
             self._window.observe(latency.queue_ms + latency.inference_ms)
         elif want.kind == "final" or not (is_refused(outcome) or is_dropped(outcome)):
             self._troubles.failed(outcome)

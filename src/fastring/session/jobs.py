@@ -70,6 +70,11 @@ class JobDesk:
         return any(request.want.kind == "partial" for request in self._requests.values())
 
     @property
+    def owed_since(self) -> float | None:
+        """Since when the oldest final that is out is due; None if none is."""
+        return min((r.want.arrived for r in self._requests.values() if r.want.kind == "final"), default=None)
+
+    @property
     def next_retry(self) -> float | None:
         """When `retry` is due."""
         return min((r.retry_at for r in self._requests.values() if r.retry_at is not None), default=None)

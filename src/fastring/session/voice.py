@@ -101,6 +101,7 @@ class VoiceSession:
             if voice.early_triggers
             else None,
             dropped=lambda: self._dropped,
+            max_lag_s=voice.max_lag_s,
         )
         self._dropped = 0
         self._last_audio_s: float | None = None
@@ -175,7 +176,7 @@ class VoiceSession:
 
     def next_deadline(self) -> float | None:
         """When `handle_deadline` is to be called, on the clock of `now`; None: never, as things stand."""
-        times = (self._desk.next_retry, self._stalled_at())
+        times = (self._desk.next_retry, self._stalled_at(), self._conversation.late_at)
         return min((time for time in times if time is not None), default=None)
 
     @property
