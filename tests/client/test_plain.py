@@ -9,7 +9,7 @@ import pytest
 from aiohttp import WSMsgType, web
 
 from fastring.client import ClientStream, connect
-from fastring.errors import FastringError, ProtocolError
+from fastring.errors import ConfigError, FastringError, ProtocolError
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serve = Callable[[Handler], Awaitable[str]]
@@ -145,3 +145,9 @@ async def test_one_task_sends_while_another_receives(serve: Serve) -> None:
         got = [message["bytes"][0] async for message in stream if message["type"] == "audio"]
         await sending
     assert got == list(range(100))
+
+
+async def test_an_address_without_a_scheme_is_told() -> None:
+    with pytest.raises(ConfigError, match="url = 'localhost:8000': must begin with http://"):
+        async with connect("localhost:8000", "mine"):
+            pass

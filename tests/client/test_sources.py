@@ -40,6 +40,21 @@ def test_arrays_become_what_the_wire_wants() -> None:
         as_bytes(np.zeros(1), "linear16")  # type: ignore[arg-type]
     with pytest.raises(AudioFormatError, match="mulaw"):
         as_bytes(np.zeros(1, np.int16), "mulaw")
+    with pytest.raises(AudioFormatError, match="of type list"):
+        as_bytes([0.5], "linear16")  # type: ignore[arg-type]
+
+
+def test_channels_are_not_taken_for_samples() -> None:
+    stereo = np.array([[1, 2], [3, 4]], np.int16)
+    assert as_bytes(stereo, "linear16", channels=2) == b"\x01\x00\x02\x00\x03\x00\x04\x00"
+    for wrong in (stereo, stereo.T.reshape(1, 2, 2)):
+        with pytest.raises(AudioFormatError, match=r"channels=1, so \(frames, 1\) is wanted"):
+            as_bytes(wrong, "linear16")
+
+
+async def test_what_is_no_source_is_told() -> None:
+    with pytest.raises(AudioFormatError, match="of type NoneType"):
+        await everything(None)
 
 
 class FakeSound(ModuleType):

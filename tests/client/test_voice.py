@@ -333,3 +333,10 @@ async def test_a_full_server_is_tried_again() -> None:
             events = await asyncio.wait_for(hear(stream), 30)
         assert texts(events) == list(SCRIPT)
         assert any("503" in event.reason for event in of(events, Reconnecting))
+
+
+async def test_nobody_there_is_told_at_once_by_a_public_error(unused_tcp_port: int) -> None:
+    with pytest.raises(FastringError, match="no server at") as told:
+        async with VoiceStream(f"http://127.0.0.1:{unused_tcp_port}"):
+            pass
+    assert told.type is FastringError

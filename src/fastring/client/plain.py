@@ -11,12 +11,14 @@ from urllib.parse import quote, urlencode
 import numpy as np
 from numpy.typing import NDArray
 
-from fastring.errors import FastringError, ProtocolError
+from fastring.errors import ConfigError, FastringError, ProtocolError
 
 __all__ = ["ClientStream", "Endpoint", "Message", "address_of", "connect", "headers_of", "refusal"]
 
 Endpoint = Literal["voice", "audio", "control"]
 Message = dict[str, Any]
+
+_SCHEMES = ("http://", "https://", "ws://", "wss://")
 
 
 class ClientStream:
@@ -99,6 +101,7 @@ async def connect(
         parameters: of the endpoint: `sample_rate`, `encoding`, `channels`, `update_hz`, `language`, ...
 
     Raises:
+        ConfigError: the address has no scheme.
         ProtocolError: the server refused the stream; the message says why.
         FastringError: there is no server at `url`.
         ModuleNotFoundError: aiohttp is not installed: `pip install "fastring[server]"`.
@@ -118,7 +121,13 @@ async def connect(
 
 
 def address_of(url: str, stream_id: str, endpoint: Endpoint, parameters: Mapping[str, str | float]) -> str:
-    """Where a stream of that name is on a server."""
+    """Where a stream of that name is on a server.
+
+    Raises:
+        ConfigError: the server's address has no scheme.
+    """
+    if not url.startswith(_SCHEMES):
+        raise ConfigError(f"url = {url!r}: must begin with {', '.join(_SCHEMES)}, for example http://127.0.0.1:8000")
     path = f"/api/v1/stream/{endpoint}/{quote(stream_id, safe='')}"
     return f"{url.rstrip('/')}{path}?{urlencode(parameters)}"
 

@@ -29,6 +29,7 @@ async def chunks_of(source: Source, sample_rate: int) -> AsyncGenerator[Chunk, N
         sample_rate: that files are resampled to, in Hz.
 
     Raises:
+        AudioFormatError: the source is none of these.
         FastringError: the file cannot be read.
         ModuleNotFoundError: a file needs more than is installed: `pip install "fastring[files]"`.
     """
@@ -40,10 +41,14 @@ async def chunks_of(source: Source, sample_rate: int) -> AsyncGenerator[Chunk, N
     elif isinstance(source, AsyncIterable):
         async for chunk in source:
             yield chunk
-    else:
+    elif isinstance(source, Iterable):
         for chunk in source:
             yield chunk
             await asyncio.sleep(0)
+    else:
+        raise AudioFormatError(
+            f"source of type {type(source).__name__}: must be a path, audio, or an iterator of audio"
+        )
 
 
 async def _file(path: Path, sample_rate: int) -> AsyncGenerator[Chunk, None]:
@@ -89,14 +94,25 @@ async def microphone(
             yield await heard.get()
 
 
-def as_bytes(audio: Chunk, encoding: str) -> bytes:
+def as_bytes(audio: Chunk, encoding: str, channels: int = 1) -> bytes:
     """A chunk as the wire wants it: bytes as they are, arrays converted to linear16 or float32.
 
+    Args:
+        audio: bytes, or int16 or float32 samples: interleaved, or of shape (frames, channels).
+        encoding: of the stream.
+        channels: of the stream.
+
     Raises:
-        AudioFormatError: the array is of another dtype, or the encoding takes bytes alone.
+        AudioFormatError: it is no audio, of another dtype or shape, or the encoding takes bytes alone.
     """
     if isinstance(audio, bytes | bytearray | memoryview):
         return bytes(audio)
+    if not isinstance(audio, np.ndarray):
+        raise AudioFormatError(f"audio of type {type(audio).__name__}: must be an int16 or float32 array, or bytes")
+    if audio.ndim > 1 and (audio.ndim != 2 or audio.shape[1] != channels):
+        raise AudioFormatError(
+            f"audio of shape {audio.shape}: the stream has channels={channels}, so (frames, {channels}) is wanted"
+        )
     if encoding == "linear16" and audio.dtype == np.int16:
         return audio.astype("<i2", copy=False).tobytes()
     if encoding in ("linear16", "float32") and audio.dtype == np.float32:

@@ -95,6 +95,7 @@ class VoiceStream:
         self.sample_rate = sample_rate
         self._url = url
         self._encoding = encoding
+        self._channels = channels
         self._api_key = api_key
         self._patience = patience or Patience()
         self._address = address_of(
@@ -139,6 +140,9 @@ class VoiceStream:
         self._session = aiohttp.ClientSession(headers=headers_of(self._api_key))
         try:
             socket = await self._connect()
+        except _TryAgainError as error:
+            await self._session.close()
+            raise FastringError(str(error)) from error.__cause__
         except BaseException:
             await self._session.close()
             raise
@@ -168,7 +172,7 @@ class VoiceStream:
             AudioFormatError: it is no whole number of samples, or of another dtype.
             FastringError: the stream has failed.
         """
-        data = as_bytes(audio, self._encoding)
+        data = as_bytes(audio, self._encoding, self._channels)
         while self._conversation.room <= 0 and not self._conversation.drops and not self._over:
             self._room.clear()
             await self._room.wait()
