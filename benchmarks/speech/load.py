@@ -64,7 +64,7 @@ def main() -> None:
     """Measure, print, and with --full draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", help="every N, every model, and the picture")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of speech, each client")
+    parser.add_argument("--seconds", type=float, default=14.0, help="of speech, each client")
     parser.add_argument("--counts", type=int, nargs="+", help="clients, for example 1 2 4")
     parser.add_argument("--markdown", type=Path, help="write the tables there, too")
     arguments = parser.parse_args()
