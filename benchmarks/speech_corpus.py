@@ -88,6 +88,33 @@ def clips(count: int, seed: int) -> list[Spoken]:
     ]
 
 
+def hesitant(seed: int) -> Spoken:
+    """Bundled recordings one after another, 6 to 25 s, with pauses of 0.3 to 1.5 s put between some of their words."""
+    rng = np.random.default_rng(seed)
+    items = [item for item in recordings() if len(item.words) > 1]
+    longest = round(rng.uniform(6, 25) * RATE)
+    parts: list[NDArray[np.float32]] = [np.zeros(RATE // 3, np.float32)]
+    words: list[tuple[str, int, int]] = []
+    at = len(parts[0])
+    while at < longest:
+        item = items[int(rng.integers(len(items)))]
+        audio = pcm(item.name).astype(np.float32)
+        begin = round((item.words[0].start_s - 0.1) * RATE)
+        for word, after in zip(item.words, [*item.words[1:], None], strict=True):
+            near = after is not None and after.start_s - word.end_s < 0.2
+            end = round(((word.end_s + after.start_s) / 2 if near and after else word.end_s + 0.1) * RATE)
+            words.append((word.text, at + round(word.start_s * RATE) - begin, at + round(word.end_s * RATE) - begin))
+            pause_s = rng.uniform(0.3, 1.5) if rng.random() < 0.4 else rng.uniform(0.02, 0.15)
+            parts += [audio[max(0, begin) : end], np.zeros(round(pause_s * RATE), np.float32)]
+            at += len(parts[-2]) + len(parts[-1])
+            begin = end if near or after is None else round((after.start_s - 0.1) * RATE)
+            if at > longest:
+                break
+    clean = np.concatenate([*parts, np.zeros(3 * RATE, np.float32)])
+    noisy = clean + rng.standard_normal(len(clean)) * rng.choice([3, 20, 80])
+    return Spoken(noisy.clip(-32768, 32767).astype(np.int16), words)
+
+
 def word_errors(truth: list[str], heard: list[str]) -> int:
     """Least number of substitutions, deletions and insertions."""
     row = list(range(len(heard) + 1))

@@ -101,6 +101,7 @@ class VoiceSettings:
     early_processing_threshold: float = _setting(0.8, "confidence of a partial, 0..1, from which it triggers early")
     early_trigger_interval_ms: int = _setting(500, "audio between two early triggers of one utterance at least")
     max_segment_s: float = _setting(12.0, "an open segment longer than this is cut at its committed words")
+    segment_pause_ms: int = _setting(500, "an open segment is cut where the speaker pauses for this long; 0: never")
     source_queue: int = _setting(48, "chunks of one source of /ws/live that may wait for the engine", env="QUEUE_MAX")
     source_policy: Literal["drop_oldest", "reject"] = _setting(
         "drop_oldest", "which chunk goes when that queue is full: drop_oldest or reject"
@@ -111,6 +112,7 @@ class VoiceSettings:
 
     def __post_init__(self) -> None:
         threshold, interval_ms = self.early_processing_threshold, self.early_trigger_interval_ms
+        _require(0 <= self.segment_pause_ms <= 10_000, "voice.segment_pause_ms", self.segment_pause_ms, "0..10000")
         _require(0 <= threshold <= 1, "voice.early_processing_threshold", threshold, "0..1")
         _require(0 <= interval_ms <= 60_000, "voice.early_trigger_interval_ms", interval_ms, "0..60000")
         low, high = self.adaptive_latency_low_ms, self.adaptive_latency_high_ms

@@ -51,6 +51,15 @@ def test_a_long_loop_in_repetitive_text_is_cut() -> None:
     assert cut_loops(words, repetitive=False) == words
 
 
+def test_a_phrase_said_again_in_no_time_was_said_once() -> None:
+    said = [Piece("four", 0.0, 0.4, 0.9), Piece("six", 0.4, 0.8, 0.9), Piece("two", 0.8, 1.3, 0.9)]
+    again = [Piece("six", 1.3, 1.7, 0.5), Piece("two", 1.7, 1.7, 0.9)]
+    rest = [Piece("eight", 1.7, 1.9, 0.7)]
+    assert cut_loops([*said, *again, *rest], repetitive=False) == [*said, *rest]
+    slowly = [Piece("six", 1.3, 1.5, 0.5), Piece("two", 1.5, 1.7, 0.9)]
+    assert cut_loops([*said, *slowly, *rest], repetitive=False) == [*said, *slowly, *rest]
+
+
 @given(st.lists(st.sampled_from("0123456789"), max_size=60), st.booleans())
 def test_digits_as_people_say_them_stay(digits: list[str], repetitive: bool) -> None:
     words = pieces(*digits)

@@ -57,7 +57,7 @@ def test_defaults_of_gate_and_endpointer() -> None:
 
 def test_defaults_of_transcription() -> None:
     settings, said = Settings(), parameters("transcription")
-    assert len(said) == 6
+    assert len(said) == 7
     for key, value in said.items():
         section, name = key.split(".")
         assert value == f"{getattr(getattr(settings, section), name)}", key

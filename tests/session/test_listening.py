@@ -9,7 +9,7 @@ from scripted_world import RATE, LevelScorer, speak
 from fastring.analysis.endpoint import SpeechEnd, SpeechStart
 from fastring.config import EndpointSettings
 from fastring.errors import RangeLostError
-from fastring.session.listening import Listening, Pause
+from fastring.session.listening import Listening, Pause, Rest, Resume, Turn
 
 TWO = speak([0.5, "one two three four", 1.0, "seven eight", 1.0])
 
@@ -28,6 +28,27 @@ def test_speech_starts_and_ends_in_turn() -> None:
     assert abs(end.end - 1.5 * RATE) <= 1024
     assert [turn.position % 512 for turn in turns] == [0] * 6
     assert end.end < turns[2].position <= end.end + 0.3 * RATE
+
+
+def rests(trailing_silence_ms: int, rest_ms: int = 500) -> list[Turn]:
+    ear = Listening(40 * RATE, EndpointSettings(trailing_silence_ms=trailing_silence_ms), LevelScorer(), rest_ms)
+    return [turn for turn in ear.hear(TWO.samples) if not isinstance(turn.decision, Pause)]
+
+
+def test_a_long_pause_within_speech_is_a_rest_until_the_speaker_goes_on() -> None:
+    start, rest, resume, last = rests(2000)
+    assert isinstance(start.decision, SpeechStart)
+    assert isinstance(rest.decision, Rest)
+    assert abs(rest.decision.begin - 1.5 * RATE) <= 1024
+    assert rest.decision.begin < rest.decision.end < rest.position <= rest.decision.begin + RATE // 2 + 512
+    assert isinstance(resume.decision, Resume)
+    assert abs(resume.decision.onset - 2.5 * RATE) <= 1024
+    assert isinstance(last.decision, Rest)
+
+
+def test_without_rests_and_where_the_utterance_ends_sooner_there_is_none() -> None:
+    assert [type(turn.decision) for turn in rests(2000, 0)] == [SpeechStart]
+    assert [type(turn.decision) for turn in rests(256)] == [SpeechStart, SpeechEnd] * 2
 
 
 @settings(max_examples=20, deadline=None)

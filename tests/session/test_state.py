@@ -9,13 +9,13 @@ from fastring.session import state
 from fastring.session.state import Change, State, transition
 
 LEGAL = {
-    (State.OPEN, Change.TOO_LONG): State.CUTTING,
+    (State.OPEN, Change.CUT): State.CUTTING,
     (State.OPEN, Change.ENDPOINT): State.ENDING,
     (State.CUTTING, Change.DECODED): State.OPEN,
     (State.CUTTING, Change.ENDPOINT): State.LAST_CUT,
     (State.LAST_CUT, Change.DECODED): State.ENDING,
     (State.LAST_CUT, Change.FINISHED): State.DONE,
-    (State.ENDING, Change.TOO_LONG): State.LAST_CUT,
+    (State.ENDING, Change.CUT): State.LAST_CUT,
     (State.ENDING, Change.FINISHED): State.DONE,
 }
 

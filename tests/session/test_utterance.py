@@ -115,3 +115,57 @@ def test_when_decoding_fails_what_was_heard_is_kept() -> None:
     one.take_final()
     one.whole_decoded(None, quietest, 3 * SECOND, 8000, 0.0)
     assert [word.text for word in one.words] == ["w0", "w1"]
+
+
+def test_where_the_speaker_rests_the_segment_is_cut_and_the_next_begins_where_speech_goes_on() -> None:
+    one = utterance()
+    start, begin = one.segment_start, 2 * SECOND
+    one.grow(begin + 8000, 1.0)
+    one.rest(begin, begin + 2000, begin + 8000, 1.0)
+    assert one.take_partial() is None
+    assert one.take_final() == Want("final", start, begin + 2000, 1.0)
+    one.whole_decoded(words(1.5, 2), quietest, begin + 8000, 8000, 2.0)
+    assert one.resting
+    assert [word.text for word in one.words] == ["w0", "w1"]
+    onset = begin + SECOND
+    one.grow(onset + 512, 3.0)
+    assert one.take_partial() is None
+    assert one.needed_from is not None
+    one.resume(onset)
+    assert not one.resting
+    assert one.segment_start == onset - LIMITS.pre_roll
+    one.grow(onset + 8000, 4.0)
+    assert one.take_partial() == Want("partial", one.segment_start, onset + 8000, 4.0)
+
+
+def test_an_utterance_that_ends_in_a_rest_has_nothing_left_to_decode() -> None:
+    for decoded_first in (True, False):
+        one = utterance()
+        begin = 2 * SECOND
+        one.grow(begin + 8000, 1.0)
+        one.rest(begin, begin + 2000, begin + 8000, 1.0)
+        assert one.take_final() is not None
+        if decoded_first:
+            one.whole_decoded(words(2), quietest, begin + 8000, 8000, 2.0)
+        one.endpoint(begin, begin + 2000, begin + 30_000, 3.0)
+        if decoded_first:
+            want = one.take_final()
+            assert want is not None
+            assert want.start == want.end
+            one.whole_decoded((), quietest, begin + 30_000, 8000, 3.0)
+        else:
+            one.whole_decoded(words(2), quietest, begin + 30_000, 8000, 3.0)
+        assert one.state is State.DONE
+        assert [word.text for word in one.words] == ["w0"]
+
+
+def test_a_cut_behind_the_end_of_the_speech_leaves_nothing_to_decode() -> None:
+    one = utterance()
+    end = one.segment_start + LIMITS.longest
+    one.grow(end, 1.0)
+    one.take_final()
+    one.whole_decoded(words(2), lambda low, high: high, end, 8000, 2.0)
+    one.endpoint(2 * SECOND, 2 * SECOND + 2560, end + 8000, 3.0)  # before the cut
+    want = one.take_final()
+    assert want is not None
+    assert want.start == want.end

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import itertools
 import wave
+from typing import Literal
 
 import numpy as np
 import pytest
 from scripted_world import CAPABILITIES, RATE, World, check_order
-from speech_corpus import at_level, nobodys_sounds
+from speech_corpus import at_level, hesitant, nobodys_sounds, word_errors
 
 pytest.importorskip("faster_whisper")
 
@@ -32,7 +33,9 @@ def pcm(name: str) -> np.ndarray:
         return np.frombuffer(file.readframes(file.getnframes()), "<i2")
 
 
-def listen(engine: WhisperTranscriber, samples: np.ndarray, chunk: int = 1600) -> World:
+def listen(
+    engine: WhisperTranscriber, samples: np.ndarray, chunk: int = 1600, endpoint: EndpointSettings | None = None
+) -> World:
     """Send audio in real time to an engine that answers after 0.1 s."""
 
     def transcribe(job: Job) -> Hypothesis:
@@ -41,7 +44,7 @@ def listen(engine: WhisperTranscriber, samples: np.ndarray, chunk: int = 1600) -
     session = VoiceSession(
         "stream",
         voice=VoiceSettings(),
-        endpoint=EndpointSettings(),
+        endpoint=endpoint or EndpointSettings(),
         capabilities=CAPABILITIES,
         vad=SileroStream(),
         language="en",
@@ -102,3 +105,32 @@ def test_nobodys_words_are_not_sent(engine: WhisperTranscriber, sound: str, leve
     assert world.text == ""
     assert world.partials == []
     assert sound == "tones" or len(world.jobs) <= 1  # tones pass the voice detector
+
+
+@pytest.mark.parametrize(
+    ("short_encode", "seeds"),
+    [
+        ("on", range(3)),
+        pytest.param("on", range(60), marks=pytest.mark.full),
+        pytest.param("off", range(12), marks=pytest.mark.full),
+    ],
+)
+def test_pauses_that_end_no_utterance_repeat_no_words(short_encode: Literal["on", "off"], seeds: range) -> None:
+    """Whisper repeats itself where its window holds long pauses; the session does not let it hear any."""
+    settings = AsrSettings(model="digits", language="en", workers=1, threads=1, short_encode=short_encode)
+    engine = WhisperTranscriber(settings)
+    errors, offline_errors, digits = 0, 0, 0
+    for seed in seeds:
+        spoken = hesitant(seed)
+        world = listen(engine, spoken.samples, endpoint=EndpointSettings(trailing_silence_ms=2000))
+        truth = spoken.text.split()
+        digits += len(truth)
+        errors += word_errors(truth, world.text.split())
+        offline = [word.text for job in world.jobs if job.kind == "final" for word in engine.transcribe([job])[0].words]
+        offline_errors += word_errors(truth, offline)
+    wer, offline_wer = 100 * errors / digits, 100 * offline_errors / digits
+    print(  # noqa: T201
+        f"\n{len(seeds)} utterances with pauses, short_encode = {short_encode}: {digits} digits, WER {wer:.2f} % "
+        f"(offline, on the same segments, {offline_wer:.2f} %)"
+    )
+    assert wer <= min(offline_wer + 1.0, 2.0)

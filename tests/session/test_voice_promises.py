@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scripted_world import NUMBERS, RATE, Speech, World, check_order, hear, make_world, speak
@@ -16,6 +17,7 @@ from fastring.events import Word
 HOP = RATE // 2
 TAIL = 5 * 512  # what fades away after the end is decoded too
 ENDPOINT = EndpointSettings(max_utterance_s=60.0)
+PATIENT = EndpointSettings(max_utterance_s=60.0, trailing_silence_ms=2000)  # pauses fall within utterances
 SPOKEN = speak(
     [0.4, "one two three", 0.7, "four", 0.5, "five six seven eight nine zero one two", 0.6, "three four", 0.4]
 )
@@ -118,10 +120,11 @@ def test_nothing_is_decoded_across_a_gap(at: int, missing: int, chunk: int) -> N
         assert end <= at or job.start >= at + missing, (job.start, end, at, missing)
 
 
+@pytest.mark.parametrize("endpoint", [ENDPOINT, PATIENT], ids=["default", "patient"])
 @settings(max_examples=15)
 @given(PHRASES, PAUSES, st.lists(st.integers(1, 30_000), max_size=20), st.floats(0, 0.4))
 def test_any_cut_of_any_speech_gives_the_same_segments(
-    phrases: list[int], pauses: list[float], cuts: list[int], delay_s: float
+    endpoint: EndpointSettings, phrases: list[int], pauses: list[float], cuts: list[int], delay_s: float
 ) -> None:
     speech = speech_of(phrases, pauses)
     told = []
@@ -129,7 +132,7 @@ def test_any_cut_of_any_speech_gives_the_same_segments(
         [speech.samples],
         np.split(speech.samples, np.minimum(np.cumsum(cuts, dtype=int), len(speech.samples))),
     ):
-        world = make_world(speech, endpoint=ENDPOINT, voice=VoiceSettings(max_segment_s=4.0), delay=lambda job: delay_s)
+        world = make_world(speech, endpoint=endpoint, voice=VoiceSettings(max_segment_s=4.0), delay=lambda job: delay_s)
         for part in parts:
             world.now += len(part) / RATE
             world.session.receive_audio(part, world.now)
@@ -142,3 +145,30 @@ def test_any_cut_of_any_speech_gives_the_same_segments(
             )
         )
     assert told[0] == told[1]
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.floats(0.0, 1.8), st.integers(1, 12)), min_size=1, max_size=6),
+    st.floats(0, 2.5),
+    st.floats(0, 1.0),
+    st.sampled_from([2.0, 4.0, 12.0]),
+)
+def test_pauses_within_an_utterance_repeat_and_lose_no_word(
+    turns: list[tuple[float, int]], silence_s: float, delay_s: float, longest_s: float
+) -> None:
+    counting = itertools.cycle(NUMBERS)
+    plan = [it for pause, count in turns for it in (pause, " ".join(itertools.islice(counting, count)))]
+    speech = speak([0.5, *plan, silence_s])
+    world = make_world(
+        speech, endpoint=PATIENT, voice=VoiceSettings(max_segment_s=longest_s), delay=lambda job: delay_s
+    )
+    world.send(speech.samples)
+    world.close()
+    check_order(world.events)
+    assert world.text == speech.text
+    whole = [(job.start, job.start + len(job.samples)) for job in world.jobs if job.kind == "final"]
+    assert all(begin < end for begin, end in whole)
+    for pause, after in zip(speech.words, speech.words[1:], strict=False):
+        if after.start - pause.end > 0.7 * RATE:  # no decode reaches over it
+            assert not any(begin < pause.end and end > after.start for begin, end in whole)

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from fastring.config import EndpointSettings
     from fastring.events import EndReason
 
-__all__ = ["Decision", "Endpointer", "SpeechEnd", "SpeechStart"]
+__all__ = ["TAIL_FRAMES", "Decision", "Endpointer", "SpeechEnd", "SpeechStart"]
 
 _FRAME_MS: Final = 32
-_TAIL_FRAMES: Final = 5  # kept after the last frame of speech: a fading last sound is part of its word
+TAIL_FRAMES: Final = 5  # kept after the last frame of speech: a fading last sound is part of its word
 _SURE_PROBABILITY: Final = 0.15  # and below: silence for sure
 _SURE_WEIGHT: Final = 1.25
 _DOUBTFUL_WEIGHT: Final = 0.75  # at the silence threshold
@@ -97,6 +97,11 @@ class Endpointer:
         """Silence since the last frame of speech in the open utterance, weighed as above; 0 if none is open."""
         return self._silence * _FRAME_MS if self._state is _State.SPEECH else 0.0
 
+    @property
+    def last_voiced(self) -> int:
+        """End of the last frame of speech in the open utterance."""
+        return self._last_voiced
+
     def push(self, frame: Frame) -> tuple[Decision, ...]:
         """Take the next frame; what it decides, mostly nothing."""
         start, self._position = self._position, self._position + FRAME_SAMPLES
@@ -142,7 +147,7 @@ class Endpointer:
         else:
             self._silence += self._weight(frame.probability)
             if self._silence * _FRAME_MS >= self._silence_wanted_ms():
-                audio_end = min(self._last_voiced + _TAIL_FRAMES * FRAME_SAMPLES, self._position)
+                audio_end = min(self._last_voiced + TAIL_FRAMES * FRAME_SAMPLES, self._position)
                 return (self._end(self._last_voiced, audio_end, "silence"),)
         if self._position - self._onset >= self._longest:
             ended = self._end(self._position, self._position, "longest")

@@ -24,6 +24,7 @@ UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
 _CLOSING = frozenset(string.punctuation + "。，！？：；”’）】》、…")
 _FRAME_S = 0.01
 _DIGITAL_SILENCE = 1e-10  # power; padding says nothing about the noise floor
+_NO_TIME_S = 0.02  # the least step of the alignment: the word was heard nowhere
 _PAUSE_FRAMES = 20  # stop consonants close for up to some 150 ms
 
 
@@ -67,8 +68,9 @@ def join_pieces(pieces: Sequence[Piece], *, spaced: bool) -> list[Piece]:
 def cut_loops(words: Sequence[Piece], *, repetitive: bool) -> list[Piece]:
     """The words without the loops that a decoder falls into: of such a loop only the first round is kept.
 
-    A loop is a phrase said three times or more in a row, six words or more in all, faster than anybody speaks; or, in
-    text that compresses too well (`repetitive`), four times or more and twelve words or more at any speed.
+    A loop is a phrase said three times or more in a row, six words or more in all, faster than anybody speaks; or a
+    phrase of two words or more that is said again with a word in it that took no time; or, in text that compresses too
+    well (`repetitive`), four times or more and twelve words or more at any speed.
     """
     kept: list[Piece] = []
     at = 0
@@ -76,7 +78,8 @@ def cut_loops(words: Sequence[Piece], *, repetitive: bool) -> list[Piece]:
         length, times = _longest_loop(words, at)
         span = words[at : at + length * times]
         too_fast = times >= 3 and len(span) >= 6 and span[-1].end_s - span[0].start_s < 0.1 * len(span)
-        if too_fast or (repetitive and times >= 4 and len(span) >= 12):
+        no_time = length >= 2 and any(word.end_s - word.start_s < _NO_TIME_S for word in span[length:])
+        if too_fast or no_time or (repetitive and times >= 4 and len(span) >= 12):
             kept.extend(span[:length])
             at += len(span)
         else:

@@ -9,7 +9,7 @@ from typing import Final as Constant
 from fastring.analysis.endpoint import SpeechEnd, SpeechStart
 from fastring.events import Latency, SpeechEnded, SpeechStarted
 from fastring.session.jobs import is_dropped, is_refused
-from fastring.session.listening import Pause
+from fastring.session.listening import Pause, Rest, Resume
 from fastring.session.outbox import Outbox
 from fastring.session.reports import InputState, final_of, partial_of
 from fastring.session.state import State
@@ -112,6 +112,8 @@ class Conversation:
                 self._begin(decision, position, arrived)
             elif isinstance(decision, Pause):
                 self._pause(position, arrived)
+            elif isinstance(decision, Rest | Resume):
+                self._rest(decision, position, arrived)
             else:
                 self._end(decision, position, arrived)
         if self._speaking is not None:
@@ -136,6 +138,14 @@ class Conversation:
     def _pause(self, position: int, now: float) -> None:
         if self._speaking is not None and self._early is not None and not self._engine_hop:
             self._speaking.pause(position, now)
+
+    def _rest(self, turn: Rest | Resume, position: int, now: float) -> None:
+        if self._speaking is None:
+            return
+        if isinstance(turn, Rest):
+            self._speaking.rest(turn.begin, turn.end, position, now)
+        else:
+            self._speaking.resume(turn.onset)
 
     def _end(self, turn: SpeechEnd, position: int, now: float) -> None:
         if self._speaking is not None:
@@ -162,9 +172,12 @@ class Conversation:
 
     def make_jobs(self, now: float) -> None:
         """Whole segments first, oldest first; then the newest partial, if none is out."""
-        for utterance in self._utterances:
+        for utterance in tuple(self._utterances):
             if self._desk.has_room and (want := utterance.take_final()) is not None:
-                self._make_job(utterance, want, now)
+                if want.start < want.end:
+                    self._make_job(utterance, want, now)
+                else:
+                    self._whole_decoded(utterance, (), _NO_TIME, now)
         self._troubles.owed(len(self._desk), self._desk.owed_since, now)
         speaking = self._speaking if self._partials else None
         if speaking is None or self._desk.has_partial or not self._desk.has_room:
@@ -208,12 +221,17 @@ class Conversation:
             self._partial_decoded(utterance, want, hypothesis.words, latency)
 
     def _partial_decoded(self, utterance: Utterance, want: Want, words: Sequence[Word], latency: Latency) -> None:
-        if utterance.partial_decoded(want.start, words, want.end) and utterance.words:
-            partial = partial_of(utterance, want.end, latency, self._input())
-            self.outbox.say(utterance.number, partial)
-            if (trigger := self._triggers.get(utterance.number)) is not None:
-                for event in trigger.partial(partial, in_pause=want.in_pause):
-                    self.outbox.say(utterance.number, event)
+        if utterance.partial_decoded(want.start, words, want.end):
+            self._say_partial(utterance, latency, in_pause=want.in_pause)
+
+    def _say_partial(self, utterance: Utterance, latency: Latency, *, in_pause: bool) -> None:
+        if not utterance.words:
+            return
+        partial = partial_of(utterance, utterance.decoded, latency, self._input())
+        self.outbox.say(utterance.number, partial)
+        if (trigger := self._triggers.get(utterance.number)) is not None:
+            for event in trigger.partial(partial, in_pause=in_pause):
+                self.outbox.say(utterance.number, event)
 
     def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
         listening = self._listening
@@ -227,6 +245,8 @@ class Conversation:
             self.outbox.say(utterance.number, final)
             self.outbox.say(utterance.number, SpeechEnded(0, utterance.number, utterance.end))
             self.outbox.end(utterance.number)
+        elif utterance.resting and self._partials:
+            self._say_partial(utterance, latency, in_pause=True)
 
     def _hop(self) -> int:
         return self._engine_hop or round(self._window.hop_seconds * _SAMPLE_RATE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
-from fastring.analysis.endpoint import Decision, Endpointer, SpeechEnd, SpeechStart
+from fastring.analysis.endpoint import TAIL_FRAMES, Decision, Endpointer, SpeechEnd, SpeechStart
 from fastring.audio.ring import RingBuffer
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastring.analysis.gate import GateFrame
     from fastring.config import EndpointSettings
 
-__all__ = ["Listening", "Pause", "Turn"]
+__all__ = ["Listening", "Pause", "Rest", "Resume", "Turn"]
 
 _PAUSE_MS = 96  # silence within speech after which the last word is likely whole
 _QUIETEST_DB = -120.0
@@ -29,11 +29,27 @@ class Pause(NamedTuple):
     """The speaker has paused, perhaps to stop; said once a pause."""
 
 
+class Rest(NamedTuple):
+    """A pause has become so long that what was said before is decoded apart from what follows.
+
+    The last frame of speech ended at `begin`; what fades away after it ends before `end`.
+    """
+
+    begin: int
+    end: int
+
+
+class Resume(NamedTuple):
+    """After a `Rest` the speaker goes on, from sample `onset`."""
+
+    onset: int
+
+
 class Turn(NamedTuple):
-    """Speech starts, pauses or ends. `position`: audio was measured up to here when that was decided."""
+    """Speech starts, pauses, goes on or ends. `position`: audio was measured up to here when that was decided."""
 
     position: int
-    decision: Decision | Pause
+    decision: Decision | Pause | Rest | Resume
 
 
 class Listening:
@@ -43,9 +59,10 @@ class Listening:
         capacity: samples that the ring holds.
         endpoint: when speech starts and ends.
         vad: the voice detector of this stream; None leaves it to the energy gate.
+        rest_ms: a pause of this length is a `Rest`; 0: none is.
     """
 
-    def __init__(self, capacity: int, endpoint: EndpointSettings, vad: FrameScorer | None) -> None:
+    def __init__(self, capacity: int, endpoint: EndpointSettings, vad: FrameScorer | None, rest_ms: int = 0) -> None:
         self.capacity = capacity
         self._ring = RingBuffer(capacity, 1, "int16", touched=False)
         self._detector = SpeechDetector(vad)
@@ -56,6 +73,8 @@ class Listening:
         self._scored = 0
         self._barrier = 0
         self._paused = False
+        self._rest_ms = rest_ms or float("inf")
+        self._resting = False
 
     @property
     def written(self) -> int:
@@ -136,10 +155,23 @@ class Listening:
             self._levels.append(frame.level_db)
             self._scored += frame.scored
             turns += [Turn(self.position, self._held(it)) for it in self._endpointer.push(frame)]
-            paused, self._paused = self._paused, self._endpointer.silence_ms >= _PAUSE_MS
-            if self._paused and not paused:
-                turns.append(Turn(self.position, Pause()))
+            turns += [Turn(self.position, it) for it in self._breaks()]
         return turns
+
+    def _breaks(self) -> list[Pause | Rest | Resume]:
+        """What the last frame says about pauses within speech."""
+        found: list[Pause | Rest | Resume] = []
+        silence_ms = self._endpointer.silence_ms
+        paused, self._paused = self._paused, silence_ms >= _PAUSE_MS
+        rested, self._resting = self._resting, silence_ms >= self._rest_ms
+        if self._paused and not paused:
+            found.append(Pause())
+        if self._resting and not rested:
+            begin = min(self._endpointer.last_voiced, self._written)
+            found.append(Rest(begin, min(begin + TAIL_FRAMES * FRAME_SAMPLES, self.position)))
+        if rested and not self._resting and self._endpointer.in_speech:
+            found.append(Resume(self._measured - FRAME_SAMPLES))
+        return found
 
     def _held(self, decision: Decision) -> Decision:
         """Nothing starts before the end of a gap; nothing lies after the audio, though the last frame is filled up."""

@@ -2,22 +2,23 @@
 
 An utterance is one stretch of speech between two endpoints. Its audio is a run of segments, each decoded on its own:
 the open one again and again while it grows (partials), and once more when it is whole. Mostly there is one segment;
-speech that goes on for longer than a segment may is cut at a word that the engine has heard whole.
+speech is cut where the speaker rests, and at a word that the engine has heard whole where it goes on for longer than a
+segment may.
 
     OPEN        speech goes on; the open segment is decoded every hop
-    CUTTING     the segment has reached its longest; its decode is out, which will say where to cut it
+    CUTTING     the segment has reached its longest, or the speaker rests; its decode is out, after which the next opens
     LAST_CUT    the same, and the endpoint has been reached meanwhile
     ENDING      the endpoint is reached and the last segment's decode is wanted or out
     DONE        every word has been said: the final can be sent
 
            ┌───────decoded───────┐
            ▼                     │
-    ──▶  OPEN  ──too_long──▶  CUTTING
+    ──▶  OPEN  ────cut─────▶  CUTTING
            │                     │
        endpoint               endpoint
            ▼                     ▼
         ENDING ◀──decoded──  LAST_CUT
-           │  └──too_long──▶     │
+           │  └────cut─────▶     │
         finished             finished
            ▼                     ▼
          DONE  ◀─────────────────┘
@@ -47,20 +48,20 @@ class State(Enum):
 class Change(Enum):
     """What can happen to an utterance."""
 
-    TOO_LONG = auto()  # the open segment has reached max_segment_s
+    CUT = auto()  # the open segment has reached max_segment_s, or the speaker rests
     ENDPOINT = auto()  # silence, finalize, close or the longest utterance
     DECODED = auto()  # the decode of the whole segment came back, or was given up; audio is left after it
     FINISHED = auto()  # the same, and no audio is left
 
 
 _TABLE: Final = {
-    (State.OPEN, Change.TOO_LONG): State.CUTTING,
+    (State.OPEN, Change.CUT): State.CUTTING,
     (State.OPEN, Change.ENDPOINT): State.ENDING,
     (State.CUTTING, Change.DECODED): State.OPEN,
     (State.CUTTING, Change.ENDPOINT): State.LAST_CUT,
     (State.LAST_CUT, Change.DECODED): State.ENDING,
     (State.LAST_CUT, Change.FINISHED): State.DONE,
-    (State.ENDING, Change.TOO_LONG): State.LAST_CUT,
+    (State.ENDING, Change.CUT): State.LAST_CUT,
     (State.ENDING, Change.FINISHED): State.DONE,
 }
 

@@ -88,13 +88,18 @@ class VoiceSession:
         self._unbidden = min(_PIECE_SAMPLES, self._capacity - self._history)
         self._stall_s = endpoint.stall_ms / 1000
         self._inbox = Inbox()
-        self._listening = Listening(self._capacity, endpoint, vad)
+        rest_ms = 0 if capabilities.progressive else voice.segment_pause_ms
+        self._listening = Listening(self._capacity, endpoint, vad, rest_ms)
         self._desk = JobDesk(stream_id, language, 1 if capabilities.progressive else max_jobs)
         self._conversation = Conversation(
             listening=self._listening,
             desk=self._desk,
             window=self._window,
-            limits=SegmentLimits(round(voice.max_segment_s * SAMPLE_RATE), round(voice.overlap_seconds * SAMPLE_RATE)),
+            limits=SegmentLimits(
+                round(voice.max_segment_s * SAMPLE_RATE),
+                round(voice.overlap_seconds * SAMPLE_RATE),
+                endpoint.pre_roll_ms * SAMPLE_RATE // 1000,
+            ),
             partials=interim and voice.progressive and capabilities.partials,
             engine_hop=capabilities.hop_ms * SAMPLE_RATE // 1000,
             early=EarlyTriggers(voice.early_processing_threshold, voice.early_trigger_interval_ms * SAMPLE_RATE // 1000)
