@@ -361,6 +361,9 @@ class ServerSettings:
     drain_s: float = _setting(3.0, "on shutdown, finish what is queued within this time")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "lowest level that is logged")
     log_json: bool = _setting(False, "log JSON lines")
+    otel_endpoint: str = _setting(
+        "", "OpenTelemetry collector, for example http://127.0.0.1:4318/v1/traces; empty: no traces"
+    )
 
     def __post_init__(self) -> None:
         _require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")

@@ -23,6 +23,7 @@ from fastring.server.registry import Registry
 from fastring.server.routes import admit, chosen, refusals, routes
 from fastring.server.services import SERVICES, Services
 from fastring.server.sessions.keeper import SessionKeeper
+from fastring.server.tracing import open_tracing
 from fastring.server.witnesses.replies import LanguageModel
 from fastring.server.wyoming import listen_for_wyoming
 from fastring.session.admission import AdmissionControl
@@ -95,6 +96,7 @@ def build_app(
         keeper=SessionKeeper(settings.resume),
         language_model=language_model,
         on_trigger=on_trigger,
+        tracing=open_tracing(settings.server.otel_endpoint) if settings.server.otel_endpoint else None,
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
     app = web.Application(
@@ -104,6 +106,7 @@ def build_app(
     app[REFUSALS] = refusals(families)
     app[SERVED] = families
     app.add_routes(routes(families))
+    app.cleanup_ctx.append(_tracing)
     app.cleanup_ctx.append(_pool)
     app.cleanup_ctx.append(_ticker)
     if settings.server.wyoming_port:
@@ -152,6 +155,13 @@ async def _pool(app: web.Application) -> AsyncIterator[None]:
     yield
     pool = app[SERVICES].pool
     await asyncio.get_running_loop().run_in_executor(None, pool.close, _POOL_CLOSE_S)
+
+
+async def _tracing(app: web.Application) -> AsyncIterator[None]:
+    """The last spans are sent when everything else has ended."""
+    yield
+    if (tracing := app[SERVICES].tracing) is not None:
+        await asyncio.get_running_loop().run_in_executor(None, tracing.close)
 
 
 async def _language_model(app: web.Application) -> AsyncIterator[None]:

@@ -114,7 +114,10 @@ def _socket_handler(route: SocketRoute) -> Handler:
         services.allowance.enter(owner)
         stream_id = request.match_info.get("stream_id", "")[:128]
         try:
-            with structlog.contextvars.bound_contextvars(stream_id=stream_id, owner=owner, number=next(_numbers)):
+            with (
+                structlog.contextvars.bound_contextvars(stream_id=stream_id, owner=owner, number=next(_numbers)),
+                _traced(services, route.name, stream_id, owner),
+            ):
                 await connect(services, settings, request, socket)
         finally:
             services.allowance.leave(owner)
@@ -159,6 +162,11 @@ async def _serve(
         services.registry.connections.discard(connection)
         services.ended.setdefault(endpoint, Counters()).add(connection.codec.counters)
         log.info("disconnected", connection=connection.name, code=connection.close_code)
+
+
+def _traced(services: Services, name: str, stream_id: str, owner: str) -> contextlib.AbstractContextManager[None]:
+    """A span, where traces are wanted."""
+    return services.tracing.connection(name, stream_id, owner) if services.tracing else contextlib.nullcontext()
 
 
 def _limits(services: Services, route: SocketRoute) -> ServerSettings:

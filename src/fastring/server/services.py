@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from fastring.server.metrics import Metrics
     from fastring.server.registry import Registry
     from fastring.server.sessions.keeper import SessionKeeper
+    from fastring.server.tracing import Tracing
     from fastring.server.witnesses.callback import TriggerCallback
     from fastring.server.witnesses.replies import LanguageModel
     from fastring.session.window import AdaptiveWindow
@@ -53,6 +54,7 @@ class Services:
     keeper: SessionKeeper
     language_model: LanguageModel | None = None
     on_trigger: TriggerCallback | None = None
+    tracing: Tracing | None = None
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
     uploads: Uploads = field(init=False)
@@ -92,6 +94,9 @@ class Services:
         runner = VoiceRunner(
             session, name=name, pool=self.pool, metrics=self.metrics, admission=self.registry.admission
         )
+        if self.tracing is not None:
+            runner.trace = self.tracing.voice()
+            runner.witnesses += (runner.trace,)
         if self.on_trigger is not None:
             runner.witnesses += (TriggerWitness(name.rpartition("#")[0], self.on_trigger),)
         if replies and self.language_model is not None:

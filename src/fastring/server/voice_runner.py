@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Job
     from fastring.events import Event
     from fastring.server.metrics import Metrics
+    from fastring.server.tracing import VoiceTrace
     from fastring.session.backpressure import Backpressure
     from fastring.session.voice import VoiceSession, VoiceStats
 
@@ -83,6 +84,7 @@ class VoiceRunner:
         listener: who hears the events.
         pressure: what the listener is told while `congested`; None: nothing.
         witnesses: who acts on them besides.
+        trace: who is told of its jobs, too.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class VoiceRunner:
         self.listener: VoiceListener | None = None
         self.pressure: Backpressure | None = None
         self.witnesses: tuple[VoiceWitness, ...] = ()
+        self.trace: VoiceTrace | None = None
         self._session = session
         self._pool = pool
         self._metrics = metrics
@@ -255,6 +258,8 @@ class VoiceRunner:
         now = time.monotonic()
         self._meter.note_outcome(outcome)
         _log_outcome(outcome)
+        if self.trace is not None:
+            self.trace.note_outcome(outcome)
         self._settle(outcome, now)
         self._advance(now)
         if self.listener is not None and not self.congested:
