@@ -133,6 +133,9 @@ bench: dev ## a table of figures with the goals beside them
 bench-speech: dev ## many clients in real time on one model, latency and fairness; FULL=1: every N, and the picture anew
 	@PYTHONPATH=benchmarks:scripts python -m speech.load $(if $(FULL),--full)
 
+bench-load: dev ## what one core carries: CPU time per message beside a bare server, latency, memory
+	@python benchmarks/load/run.py $(if $(FULL),--full) $(if $(PICTURE),--picture)
+
 accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev OUT=FILE
 	@python scripts/accuracy.py --data "$(DATA)" --split "$(SPLIT)" --out "$(OUT)"
 
@@ -142,4 +145,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean
+.PHONY: bench-load audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean

@@ -1,0 +1,71 @@
+"""Draws `docs/pictures/load.svg` and `capacity.svg`: no background, in colours readable on white and on black."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+PICTURES = Path(__file__).resolve().parent.parent.parent / "docs" / "pictures"
+INK, FAINT = "#7d8894", "#7d889455"
+BLUE, ORANGE, GREEN, VIOLET, RED = "#2f8fc0", "#e08a1e", "#4a9d3f", "#8f6bd8", "#dc5660"
+STYLE: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.facecolor": "none",
+    "axes.edgecolor": FAINT,
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "fastring",
+}
+NAMES = {"ours": "fastring", "bare": "bare aiohttp", "bare, answering": "bare, a reply per 100 ms"}
+COLOURS = {"ours": BLUE, "bare": INK, "bare, answering": ORANGE}
+
+
+def draw_load(data: dict[str, Any]) -> None:
+    """CPU time per message beside the bare server's, by share of speech."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.8), facecolor="none", layout="constrained")
+        shares = sorted({cell["speech"] for cell in data["cells"]})
+        for axes, share in zip(figure.subplots(1, len(shares)), shares, strict=True):
+            cells = [cell for cell in data["cells"] if cell["speech"] == share]
+            for k, name in enumerate(("bare", "bare, answering", "ours")):
+                at = [i + (k - 1) * 0.27 for i in range(len(cells))]
+                bars = axes.bar(at, [c[name] for c in cells], 0.25, color=COLOURS[name], label=NAMES[name])
+                axes.bar_label(bars, fmt="%.0f", fontsize=7, color=INK)
+            axes.set_xticks(range(len(cells)), [f"{c['message_ms']} ms" for c in cells])
+            axes.set_title(f"{share:.0%} speech", fontsize=9)
+        figure.axes[0].set_ylabel("CPU time per message, µs")
+        figure.axes[0].legend(frameon=False, fontsize=7)
+        save(figure, "load.svg")
+
+
+def draw_capacity(runs: list[dict[str, Any]]) -> None:
+    """Median and p95 of the wait for the engine and what users are refused, by size of the worker tier."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.6), facecolor="none", layout="constrained")
+        waits, refused = figure.subplots(1, 2)
+        for users, colour in zip(sorted({run["users"] for run in runs}), (GREEN, BLUE, VIOLET), strict=False):
+            mine = [run for run in runs if run["users"] == users]
+            load = [100 * run["offered"] for run in mine]
+            waits.plot(load, [1000 * run["wait_p95_s"] for run in mine], "o-", color=colour, label=f"{users:,} users")
+            refused.plot(load, [100 * run["late_share"] for run in mine], "o-", color=colour, label=f"{users:,} users")
+        waits.set_yscale("symlog", linthresh=1)
+        waits.set_ylabel("wait of a final for a worker, p95, ms")
+        refused.set_ylabel("finals that wait over 1 s, %")
+        for axes in (waits, refused):
+            axes.set_xlabel("work offered, % of what the workers can do")
+            axes.legend(frameon=False, fontsize=7)
+        save(figure, "capacity.svg")
+
+
+def save(figure: Figure, name: str) -> None:
+    """Write it without a date, so that the same picture is the same file."""
+    figure.savefig(PICTURES / name, metadata={"Date": None}, transparent=True)
