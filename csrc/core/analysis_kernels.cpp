@@ -8,6 +8,9 @@ namespace fastring::FASTRING_ISA {
 
 void rfft(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
 void rfft_power(const FftTables& plan, const float* in, const float* window, float* power, float* work);
+void rfft_magnitude(const FftTables& plan, const float* in, const float* window, float* magnitude, float* work);
+void rfft_compressed(const FftTables& plan, const float* in, const float* window, const float* weight, float* out,
+                     float* work);
 void cosine_transform(const FftTables& plan, const FftTables& twice, const float* in, float* out, float* work);
 
 namespace {
@@ -191,10 +194,6 @@ void bands(const BandTable& table, const float* spectrum, float* out) {
   }
 }
 
-void square_roots(float* values, int n) {
-  for (int i = 0; i < n; i += 8) store(values + i, square_root(load(values + i)));
-}
-
 float compress(float* values, int n, float gain) {
   F32x8 squares = splat(0.0f);
   for (int i = 0; i < n; i += 8) {
@@ -239,44 +238,58 @@ void spectrum_sums(const float* power_spectrum, float* magnitude, int n, float f
 }
 
 float similarity(const float* x, const float* squares, const float* taper, int lag, int n) {
-  F32x8 products = splat(0.0f);
-  F32x8 energies = splat(0.0f);
-  F32x8 later_energies = splat(0.0f);
-  for (int i = 0; i < n; i += 8) {
-    products += load(x + i) * load(x + lag + i);
-    energies += load(squares + i) * load(taper + lag + i);
-    later_energies += load(taper + i) * load(squares + lag + i);
+  // Two of each sum at a time: one alone waits for its own last addition.
+  F32x8 products[2] = {splat(0.0f), splat(0.0f)};
+  F32x8 energies[2] = {splat(0.0f), splat(0.0f)};
+  F32x8 later_energies[2] = {splat(0.0f), splat(0.0f)};
+  int i = 0;
+  for (; i + 16 <= n; i += 16) {
+    for (int part = 0; part < 2; ++part) {
+      const int at = i + 8 * part;
+      products[part] += load(x + at) * load(x + lag + at);
+      energies[part] += load(squares + at) * load(taper + lag + at);
+      later_energies[part] += load(taper + at) * load(squares + lag + at);
+    }
   }
-  const float energy = sum(energies + later_energies);
-  return energy > 0.0f ? 2.0f * sum(products) / energy : 0.0f;
+  if (i < n) {
+    products[0] += load(x + i) * load(x + lag + i);
+    energies[0] += load(squares + i) * load(taper + lag + i);
+    later_energies[0] += load(taper + i) * load(squares + lag + i);
+  }
+  const float energy = sum((energies[0] + energies[1]) + (later_energies[0] + later_energies[1]));
+  return energy > 0.0f ? 2.0f * sum(products[0] + products[1]) / energy : 0.0f;
 }
 
 float center(const float* in, float* out, int n) {
-  F32x8 total = splat(0.0f);
+  // Four sums at a time: one alone waits for its own last addition.
+  F32x8 totals[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
   int i = 0;
-  for (; i + 8 <= n; i += 8) total += load(in + i);
-  float mean = sum(total);
+  for (; i + 32 <= n; i += 32) {
+    for (int part = 0; part < 4; ++part) totals[part] += load(in + i + 8 * part);
+  }
+  for (; i + 8 <= n; i += 8) totals[0] += load(in + i);
+  float mean = sum((totals[0] + totals[1]) + (totals[2] + totals[3]));
   for (; i < n; ++i) mean += in[i];
   mean /= static_cast<float>(n);
-  F32x8 squares = splat(0.0f);
-  for (i = 0; i + 8 <= n; i += 8) {
+  F32x8 squares[4] = {splat(0.0f), splat(0.0f), splat(0.0f), splat(0.0f)};
+  for (i = 0; i + 32 <= n; i += 32) {
+    for (int part = 0; part < 4; ++part) {
+      const F32x8 x = load(in + i + 8 * part) - mean;
+      squares[part] += x * x;
+      store(out + i + 8 * part, x);
+    }
+  }
+  for (; i + 8 <= n; i += 8) {
     const F32x8 x = load(in + i) - mean;
-    squares += x * x;
+    squares[0] += x * x;
     store(out + i, x);
   }
-  float energy = sum(squares);
+  float energy = sum((squares[0] + squares[1]) + (squares[2] + squares[3]));
   for (; i < n; ++i) {
     out[i] = in[i] - mean;
     energy += out[i] * out[i];
   }
   return energy;
-}
-
-void compressed_power(const float* power, const float* weight, float* out, int n) {
-  for (int i = 0; i < n; i += 8) {
-    const F32x8 root = square_root(load(power + i));
-    store(out + i, root * square_root(root) * load(weight + i));
-  }
 }
 
 int maxima(const float* r, int first, int last, float lowest, std::int16_t* at) {
@@ -301,8 +314,9 @@ void multiply(const float* a, const float* b, float* out, int n) {
 }  // namespace
 
 extern const AnalysisKernels kAnalysisKernels;
-const AnalysisKernels kAnalysisKernels = {
-    rfft,     rfft_power, cosine_transform, level,      clean_level, int16_to_float32, halfband, bands, square_roots,
-    compress, superflux,  spectrum_sums,    similarity, center,      compressed_power, multiply, maxima};
+const AnalysisKernels kAnalysisKernels = {rfft,     rfft_power,  rfft_magnitude,   rfft_compressed, cosine_transform,
+                                          level,    clean_level, int16_to_float32, halfband,        bands,
+                                          compress, superflux,   spectrum_sums,    similarity,      center,
+                                          multiply, maxima};
 
 }  // namespace fastring::FASTRING_ISA

@@ -43,6 +43,10 @@ struct SpectrumSums {
 struct AnalysisKernels {
   void (*rfft)(const FftTables& plan, const float* in, const float* window, float* re, float* im, float* work);
   void (*rfft_power)(const FftTables& plan, const float* in, const float* window, float* power, float* work);
+  void (*rfft_magnitude)(const FftTables& plan, const float* in, const float* window, float* magnitude, float* work);
+  // weight[k] times power[k] to the 3/4. Reads n / 2 + 8 values of weight.
+  void (*rfft_compressed)(const FftTables& plan, const float* in, const float* window, const float* weight, float* out,
+                          float* work);
   void (*cosine_transform)(const FftTables& plan, const FftTables& twice, const float* in, float* out, float* work);
   // out[i] = in[i] with NaN and infinity made 0 and the rest clipped to kMaxAmplitude; out[-1] is the sample before.
   // Any n. out may be in.
@@ -53,7 +57,6 @@ struct AnalysisKernels {
   // out[i] = halfband FIR of in around in[2 i]; reads in[2 i - 15 .. 2 i + 15 (+ 16 of slack)]. n counts outputs.
   void (*halfband)(const float* in, float* out, int n);
   void (*bands)(const BandTable& table, const float* spectrum, float* bands);
-  void (*square_roots)(float* values, int n);  // in place
   // bands[i] = log2(1 + gain bands[i]), in place; returns the sum of squares from before.
   float (*compress)(float* bands, int n, float gain);
   // sum of max(0, now[i] - max(before[i - 1], before[i], before[i + 1])); before has a readable value on both sides.
@@ -65,8 +68,6 @@ struct AnalysisKernels {
   float (*similarity)(const float* x, const float* squares, const float* taper, int lag, int n);
   // out = in minus its mean; returns the sum of squares of out. Any n.
   float (*center)(const float* in, float* out, int n);
-  // out = weight times power to the 3/4; out may be power.
-  void (*compressed_power)(const float* power, const float* weight, float* out, int n);
   void (*multiply)(const float* a, const float* b, float* out, int n);  // out may be a or b
   // Writes the i in first..last with r[i - 1] <= r[i] > r[i + 1] and r[i] > lowest to `at`, and returns how many there
   // are. Reads r up to last + 8.

@@ -214,14 +214,39 @@ void rfft(const FftTables& plan, const float* in, const float* window, float* re
   im[half / 2] = -z.im[half / 2];
 }
 
-void rfft_power(const FftTables& plan, const float* in, const float* window, float* power, float* work) {
+namespace {
+
+// out[k] = map(|X[k]|^2, k), eight at a time. Square roots taken here hide behind the arithmetic of the transform.
+template <class Map>
+FASTRING_INLINE void mapped_power(const FftTables& plan, const float* in, const float* window, float* out, float* work,
+                                  Map map) {
   const int half = plan.n / 2;
   const Planar z = packed_transform(plan, in, window, work);
+  const int middle = half / 2;
+  const float at_middle = z.re[middle] * z.re[middle] + z.im[middle] * z.im[middle];
   unpack(plan, z, [&](int k, Complex8 x, Complex8 y) {
-    FASTRING_ISA::store(power + k, x.re * x.re + x.im * x.im);
-    FASTRING_ISA::store(power + half - k - 7, reverse(y.re * y.re + y.im * y.im));
+    FASTRING_ISA::store(out + k, map(x.re * x.re + x.im * x.im, k));
+    FASTRING_ISA::store(out + half - k - 7, map(reverse(y.re * y.re + y.im * y.im), half - k - 7));
   });
-  power[half / 2] = z.re[half / 2] * z.re[half / 2] + z.im[half / 2] * z.im[half / 2];
+  out[middle] = map(splat(at_middle), middle)[0];
+}
+
+}  // namespace
+
+void rfft_power(const FftTables& plan, const float* in, const float* window, float* power, float* work) {
+  mapped_power(plan, in, window, power, work, [](F32x8 power_of, int) { return power_of; });
+}
+
+void rfft_magnitude(const FftTables& plan, const float* in, const float* window, float* magnitude, float* work) {
+  mapped_power(plan, in, window, magnitude, work, [](F32x8 power_of, int) { return square_root(power_of); });
+}
+
+void rfft_compressed(const FftTables& plan, const float* in, const float* window, const float* weight, float* out,
+                     float* work) {
+  mapped_power(plan, in, window, out, work, [weight](F32x8 power_of, int k) {
+    const F32x8 root = square_root(power_of);
+    return root * square_root(root) * FASTRING_ISA::load(weight + k);
+  });
 }
 
 // The type-I cosine transform by a real transform of half the length of the mirrored input: even outputs are its

@@ -120,10 +120,9 @@ float OnsetNovelty::process(const SlidingBuffer& signal, float* scratch) noexcep
   float* work = magnitude + rfft_output_size(n);
   std::fill(frame, frame + n - window_samples_, 0.0f);
   signal.copy(window_samples_, 0, frame + n - window_samples_);
-  kernels.rfft_power(shared_->plan->tables(), frame, shared_->window.data(), magnitude, work);
+  kernels.rfft_magnitude(shared_->plan->tables(), frame, shared_->window.data(), magnitude, work);
   // A band's padding reads past the last bin, at weight 0: what lies there must be finite.
   std::fill(magnitude + bins, magnitude + rfft_output_size(n), 0.0f);
-  kernels.square_roots(magnitude, n / 2 + 8);
   const int padded_bands = stride_ - 16;
   float* bands = work;
   kernels.bands(shared_->table(), magnitude, bands);

@@ -186,7 +186,6 @@ void PitchTracker::reset() noexcept {
 bool PitchTracker::process(const SlidingBuffer& signal, float* scratch, PitchFrame& settled) noexcept {
   const AnalysisKernels& kernels = analysis_kernels();
   const int n = shared_->plan->n();
-  const int bins = n / 2 + 1;
   float* buffer = scratch;
   float* power = buffer + n;
   float* work = power + rfft_output_size(n);
@@ -203,9 +202,8 @@ bool PitchTracker::process(const SlidingBuffer& signal, float* scratch, PitchFra
   const float loudness = peak_ > 0.0f ? rms / peak_ : 0.0f;
   now.candidates[0] = {0.0f, 0.0f, voicing_ + std::max(0.0f, 2.0f - loudness * (1.0f + voicing_) / silence_), 0.0f, 0};
   if (rms > kSilentRms) {
-    kernels.rfft_power(shared_->plan->tables(), buffer, shared_->window.data(), power, work);
-    std::fill(power + bins, power + n / 2 + 8, 0.0f);
-    kernels.compressed_power(power, shared_->weight.data(), power, n / 2 + 8);
+    kernels.rfft_compressed(shared_->plan->tables(), buffer, shared_->window.data(), shared_->weight.data(), power,
+                            work);
     // The spectrum is real and even: its cosine transform is its autocorrelation.
     float* correlation = buffer;
     kernels.cosine_transform(shared_->plan->half_tables(), shared_->plan->tables(), power, correlation, work);

@@ -64,6 +64,11 @@ struct Correlation {
     const auto fraction = static_cast<float>(lag - below);
     return values[below] + fraction * (values[below + 1] - values[below]);
   }
+  // The same of a lag up to n - 2.
+  [[nodiscard]] float inside(float lag) const noexcept {
+    const auto below = static_cast<int>(lag);
+    return values[below] + (lag - static_cast<float>(below)) * (values[below + 1] - values[below]);
+  }
   // Largest within 2 % of the lag.
   [[nodiscard]] float peak(double lag) const noexcept {
     float best = at(lag);
@@ -198,8 +203,11 @@ bool TempoTracker::envelope(float* held, float* out) const noexcept {
   double share = 0.0;
   double mean = 0.0;
   for (int i = 0; i < count_; ++i) {
-    for (; to < std::min(count_, i + half + 1); ++to) window += static_cast<double>(out[to]);
-    for (; from < i - half; ++from) window -= static_cast<double>(out[from]);
+    // In and out as one difference: the next sum waits for one addition, not two.
+    double change = 0.0;
+    for (; to < std::min(count_, i + half + 1); ++to) change += static_cast<double>(out[to]);
+    for (; from < i - half; ++from) change -= static_cast<double>(out[from]);
+    window += change;
     if (to - from != width) {  // at either end only: a division per value is dear
       width = to - from;
       share = 1.0 / width;
@@ -217,8 +225,8 @@ double TempoTracker::family_bpm(const float* correlation) const noexcept {
   const auto score = [&](std::size_t j) {
     float sum = 0.0f;
     const float lag = shared_->grid[j].lag;
-    const int teeth = std::min(kTeeth, static_cast<int>(static_cast<float>(count_) / lag));
-    for (int k = 1; k <= teeth; ++k) sum += r.at(static_cast<double>(lag) * k);
+    const int teeth = std::min(kTeeth, static_cast<int>(static_cast<float>(count_ - 2) / lag));
+    for (int k = 1; k <= teeth; ++k) sum += r.inside(lag * static_cast<float>(k));
     return std::max(0.0f, sum) * shared_->grid[j].prior;
   };
   std::size_t top = 0;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "analysis_kernels.hpp"
 #include "check.hpp"
 
 namespace {
@@ -71,6 +72,28 @@ TEST("the power spectrum is that of the transform") {
     for (std::size_t k = 0; k <= static_cast<std::size_t>(n / 2); ++k) {
       const double expected = double(re[k]) * double(re[k]) + double(im[k]) * double(im[k]);
       CHECK_NEAR(power[k], expected, 1e-6 * (n + expected));
+    }
+  }
+}
+
+TEST("magnitudes and compressed powers are those of the power spectrum") {
+  const auto& kernels = fastring::analysis_kernels();
+  for (int n = fastring::kMinFftSize; n <= 4096; n *= 2) {
+    const auto x = noise(n);
+    const auto weight = noise(n);
+    const auto& tables = fastring::real_fft_plan(n).tables();
+    std::vector<float> power(static_cast<std::size_t>(fastring::rfft_output_size(n)));
+    std::vector<float> magnitude(power.size());
+    std::vector<float> compressed(power.size());
+    std::vector<float> work(static_cast<std::size_t>(fastring::rfft_work_size(n)));
+    kernels.rfft_power(tables, x.data(), x.data(), power.data(), work.data());
+    kernels.rfft_magnitude(tables, x.data(), x.data(), magnitude.data(), work.data());
+    kernels.rfft_compressed(tables, x.data(), x.data(), weight.data(), compressed.data(), work.data());
+    for (std::size_t k = 0; k <= static_cast<std::size_t>(n / 2); ++k) {
+      const double root = std::sqrt(double(power[k]));
+      const double expected = double(weight[k]) * root * std::sqrt(root);
+      CHECK_NEAR(magnitude[k], root, 1e-6 * (1.0 + root));
+      CHECK_NEAR(compressed[k], expected, 1e-6 * (1.0 + std::fabs(expected)));
     }
   }
 }
