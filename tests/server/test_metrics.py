@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fastring.asr.pool import TranscriberPool
+from fastring.asr.scripted import ScriptedTranscriber
 from fastring.events import Latency, Partial, Word
 from fastring.protocols.codec import Counters
 from fastring.server.metrics import Metrics, Revisions
@@ -40,6 +42,25 @@ def test_exposition_names_what_is_watched() -> None:
         'fastring_seq_gaps_total{endpoint="voice"} 2.0',
         "fastring_first_partial_seconds_count 0.0",
         "fastring_build_info{version=",
+    ):
+        assert line in text
+
+
+def test_the_pool_is_read_at_each_scrape() -> None:
+    metrics, pool = Metrics(), TranscriberPool(ScriptedTranscriber(["one"]))
+    metrics.watch_pool(pool.stats)
+    workers = pool.stats().workers
+    text = metrics.exposition().decode()
+    pool.close(5.0)
+    for line in (
+        f"fastring_asr_workers {workers:.1f}",
+        "fastring_asr_abandoned 0.0",
+        "fastring_asr_queued 0.0",
+        "fastring_asr_running 0.0",
+        "fastring_asr_hung_total 0.0",
+        "fastring_asr_retried_total 0.0",
+        "fastring_asr_rebuilt_total 0.0",
+        "fastring_asr_expired_total 0.0",
     ):
         assert line in text
 

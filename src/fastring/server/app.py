@@ -99,6 +99,7 @@ def build_app(
         tracing=open_tracing(settings.server.otel_endpoint) if settings.server.otel_endpoint else None,
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
+    services.metrics.watch_pool(services.pool.stats)
     app = web.Application(
         middlewares=[answer_problems, answer_preflight, admit], client_max_size=settings.server.max_upload_bytes
     )

@@ -14,6 +14,7 @@ from fastring._version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from fastring.asr.pool_stats import PoolStats
     from fastring.events import Final, Partial
     from fastring.protocols.codec import Counters
 
@@ -83,6 +84,10 @@ class Metrics:
         """Read these at each scrape, instead of counting each message: gauges by name, counters by endpoint."""
         self.registry.register(_AtScrape(gauges, counts))
 
+    def watch_pool(self, stats: Callable[[], PoolStats]) -> None:
+        """Read the engine's pool at each scrape."""
+        self.registry.register(_PoolAtScrape(stats))
+
     def note_latency(self, total_ms: float) -> None:
         """Keep an end-to-end latency for the JSON summary."""
         self._latencies_ms.append(total_ms)
@@ -142,6 +147,31 @@ class _AtScrape(Collector):
             yield family
 
 
+class _PoolAtScrape(Collector):
+    def __init__(self, stats: Callable[[], PoolStats]) -> None:
+        self._stats = stats
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """Called by the registry at each scrape."""
+        stats = self._stats()
+        for name, text in _POOL_NOW.items():
+            yield GaugeMetricFamily(f"fastring_asr_{name}", text, value=getattr(stats, name))
+        for name, text in _POOL_COUNTED.items():
+            yield CounterMetricFamily(f"fastring_asr_{name}", text, value=getattr(stats, name))
+
+
+_POOL_NOW = {
+    "workers": "Threads that run the engine",
+    "abandoned": "Threads that hang in the engine and were given up",
+    "queued": "Jobs that wait",
+    "running": "Jobs that the engine has",
+}
+_POOL_COUNTED = {
+    "expired": "Jobs not answered within the deadline",
+    "retried": "Jobs tried again after a call that failed or hung",
+    "hung": "Calls of the engine that took too long",
+    "rebuilt": "Times the engine was built anew",
+}
 _COUNTED = {
     "messages": "Messages received",
     "bytes": "Bytes received in messages",
