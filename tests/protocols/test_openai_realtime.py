@@ -241,3 +241,39 @@ def test_a_flood_of_turns_is_not_kept() -> None:
     assert len(it._items) <= 64
     told(it, Echo("forget", {"items": list(range(1000))}))
     assert not it._items
+
+
+AUDIO = base64.b64encode(bytes(range(256)) * 2000).decode()
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO}),
+        json.dumps({"audio": AUDIO, "event_id": "e1", "type": "input_audio_buffer.append"}, indent=1),
+        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO}).replace("/", "\\/"),
+        json.dumps({"type": "input_audio_buffer.append", "event_id": '"audio": "AAAA"', "audio": AUDIO}),
+        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO[:-1]}),
+        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO[:400] + "AA==" + AUDIO}),
+        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO + "\u00e9"}, ensure_ascii=False),
+        json.dumps({"type": "input_audio_buffer.append", "session": {"audio": AUDIO}}),
+        '{"type": "input_audio_buffer.append", "audio": "' + AUDIO + '", "audio": "AAAA"}',
+        '{"type": "input_audio_buffer.append", "audio": "' + AUDIO,
+        json.dumps({"type": "input_audio_buffer.append", "audio": ""}),
+        json.dumps({"type": "input_audio_buffer.commit", "audio": AUDIO}),
+        "[" * 9000,
+    ],
+    ids=range(13),
+)
+def test_a_long_message_in_steps_means_the_same(message: str) -> None:
+    whole, stepped = codec(), codec()
+
+    def meant(commands: list[Any]) -> list[Any]:
+        audio = b"".join(it.data for it in commands if isinstance(it, Audio))
+        return [audio, *(it for it in commands if not isinstance(it, Audio))]
+
+    steps = list(stepped.decode_slices(message))
+    assert meant([command for step in steps for command in step]) == meant(whole.decode(message))
+    assert stepped.counters == whole.counters
+    assert send(stepped, "input_audio_buffer.commit") == send(whole, "input_audio_buffer.commit")
+    assert sum(map(bool, steps)) <= 1  # all or nothing

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from fastring.events import Closed, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from fastring.events import Command, Event
 
-__all__ = ["Codec", "Counters", "Message", "SequenceCheck", "close_frame"]
+__all__ = ["Codec", "Counters", "Message", "SequenceCheck", "SlicingCodec", "close_frame"]
 
 Message = str | bytes
 
@@ -71,6 +71,15 @@ class Codec(Protocol):
 
     def close_frame(self, event: Closed | Failure) -> tuple[int, str]:
         """The code and the reason the connection closes with after its last event."""
+        ...
+
+
+@runtime_checkable
+class SlicingCodec(Protocol):
+    """A codec whose messages may be so long that a whole one would take too much time at once."""
+
+    def decode_slices(self, message: str) -> Iterator[list[Command]]:
+        """What `Codec.decode` does, in steps; the commands of all steps together are the message's."""
         ...
 
 

@@ -6,6 +6,7 @@ deltas as it becomes stable, which may be long before the turn ends; all deltas 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -18,7 +19,7 @@ from fastring.protocols.openai_session import RealtimeRefusedError, RealtimeSess
 from fastring.protocols.openai_transcripts import logprobs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fastring.events import Command, Event, Word
 
@@ -32,6 +33,9 @@ MAX_MESSAGE_BYTES: Final = 21 << 20
 _SESSION_RATE: Final = 16_000
 _LEAST_COMMIT_MS: Final = 100
 _ITEMS_KEPT: Final = 64
+_AUDIO: Final = re.compile(r'"audio"\s{0,8}:\s{0,8}"')  # within a JSON string its quotes would be escaped
+_HEAD_CHARACTERS: Final = 4096  # within which the audio begins
+_SLICE_CHARACTERS: Final = 1 << 17  # of base64, a multiple of 4
 
 
 @dataclass(slots=True)
@@ -120,6 +124,34 @@ class RealtimeCodec:
         except ProtocolError as error:
             self.counters.malformed += 1
             return [Echo("error", {"error": _error(error, event.get("event_id"))})]
+
+    def decode_slices(self, message: str) -> Iterator[list[Command]]:
+        """The same in steps of a moment each, for a message of many megabytes; nothing holds until the last step.
+
+        The audio is taken out before the rest is parsed as JSON. What that is not sure to do right, is decoded whole.
+        """
+        found = _AUDIO.search(message, 0, _HEAD_CHARACTERS)
+        start = found.end() if found else len(message)
+        end = message.find('"', start)
+        plain = end > 0 and message.find("\\", start, end) < 0
+        yield []
+        plain = plain and message.find("=", start, end - 2) < 0 and message.isascii()
+        event = _envelope(message[:start] + message[end:]) if plain else {}
+        if event.get("type") != "input_audio_buffer.append":
+            yield self.decode(message)
+            return
+        slices: list[Command] = []
+        for at in range(start, end, _SLICE_CHARACTERS):
+            try:
+                slices.append(Audio(decode_base64(message[at : min(end, at + _SLICE_CHARACTERS)])))
+            except ProtocolError:
+                yield self.decode(message)  # says what is wrong
+                return
+            yield []
+        self.counters.messages += 1
+        self.counters.bytes += len(message)
+        self._uncommitted_bytes += sum(len(part.data) for part in slices if isinstance(part, Audio))
+        yield slices
 
     def _update(self, event: Fields) -> list[Command]:
         session = event.get("session")
@@ -289,6 +321,15 @@ _WRITERS: Final[dict[type, Callable[[RealtimeCodec, Any], list[tuple[str, Fields
     Failure: RealtimeCodec._failure,
     Echo: RealtimeCodec._echo,
 }
+
+
+def _envelope(text: str) -> Fields:
+    """An event whose audio was taken out; nothing if it is not exactly that."""
+    try:
+        event = parse_object(text) if text.count('"audio"') == 1 else {}
+    except ProtocolError:
+        return {}
+    return event if event.get("audio") == "" else {}
 
 
 def _error(error: ProtocolError, event_id: object) -> Fields:

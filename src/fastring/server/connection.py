@@ -20,6 +20,7 @@ from aiohttp import WebSocketError, WSMsgType
 
 from fastring.errors import FastringError, ProtocolError
 from fastring.events import Audio, Closed, Failure
+from fastring.protocols.codec import SlicingCodec
 from fastring.server.outbox import Outbox, PongFrame
 from fastring.server.websocket import CLOSE_TIMEOUT_S, answer_to
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastring.config import ServerSettings
-    from fastring.events import Event
+    from fastring.events import Command, Event
     from fastring.protocols.codec import Codec, Message
     from fastring.server.station import Station
     from fastring.server.websocket import Socket
@@ -39,6 +40,8 @@ log = structlog.get_logger("fastring.server")
 _BURST_S = 0.002  # what one connection may keep the loop for while messages are waiting
 _LONGEST_PAUSE_S = 5.0  # of a client that sends more than it may; its heartbeat must still be heard
 _WAITED_S = 0.0002  # a read that took longer than this has let others run
+
+_LONG_MESSAGE = 1 << 20  # what is longer is decoded in steps
 
 _GOING_AWAY = 1012
 _SLOW_READER = 1013
@@ -201,10 +204,21 @@ class Connection:
             self.close_code = error.code
             self.codec.counters.malformed += 1
 
+    async def _decode_long(self, message: Message) -> list[Command]:
+        """Decode a message of many megabytes, in steps if its codec can, other work in between."""
+        if not isinstance(message, str) or not isinstance(self.codec, SlicingCodec):
+            return self.codec.decode(message)
+        commands: list[Command] = []
+        for some in self.codec.decode_slices(message):
+            commands += some
+            await asyncio.sleep(0)
+        return commands
+
     async def _handle(self, message: Message, now: float) -> None:
         """Hand one message to the station; whatever is wrong with it is answered, and the stream goes on."""
         try:
-            for command in self.codec.decode(message):
+            long = len(message) > _LONG_MESSAGE
+            for command in await self._decode_long(message) if long else self.codec.decode(message):
                 if isinstance(command, Audio) and len(command.data) > self.station.slice_bytes:
                     await self._work_off(command)
                 elif not self._ending:
