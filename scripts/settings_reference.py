@@ -45,7 +45,8 @@ def _row(field: SettingField) -> str:
     default = list(field.default) if isinstance(field.default, tuple) else field.default
     kind = field.type_name.replace("|", "or")
     env = ", ".join(f"`{name}`" for name in field.env)
-    return f"| `{field.name}` | {kind} | `{json.dumps(default)}` | {field.help} | {env} |"
+    what = field.help.replace("|", r"\|")  # a bare one would begin another column
+    return f"| `{field.name}` | {kind} | `{json.dumps(default)}` | {what} | {env} |"
 
 
 def main() -> int:
