@@ -28,7 +28,7 @@ $(VENV)/.tools: pyproject.toml | $(BIN)/uv
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.tools $(SOURCES)
-	@echo "building the native core ..."
+	@echo "building the native core (minutes, on a slow machine) ..."
 	@$(UV) --no-build-isolation -Ccmake.define.FASTRING_WERROR=ON -e '.[all]'
 	@touch $@
 
