@@ -7,6 +7,7 @@ import contextlib
 import json
 import struct
 import time
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -245,3 +246,20 @@ def test_the_guard_finds_the_first_bare_frame_however_the_bytes_are_cut(
         assert len(parser.data) - len(good) <= (2 if bare else 0)
 
     asyncio.run(walk())
+
+
+async def test_two_hundred_thousand_fragments_of_a_byte_cost_no_memory_and_harm_nobody(server: Running) -> None:
+    piece, last = frame(CONTINUATION, b"\0", fin=False), frame(CONTINUATION, b"\0")
+    async with (
+        RawSocket(server.netloc, BASE + "voice/f") as raw,
+        server.connect(BASE + "voice/other") as other,
+    ):
+        await other.receive_json()
+        tracemalloc.start()
+        try:
+            await raw.send(frame(BINARY, b"\0", fin=False) + piece * 199_998 + last, piece=1 << 16)
+            await other.send_str('{"type":"ping"}')
+            assert (await other.receive_json(timeout=5))["type"] == "pong"
+            assert tracemalloc.get_traced_memory()[1] < 32 << 20
+        finally:
+            tracemalloc.stop()
