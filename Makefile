@@ -42,7 +42,7 @@ $(CLIENTS): tests/js/package.json tests/js/package-lock.json
 dev: $(VENV)/.built $(CLIENTS) ## editable install with every extra, rebuilt when C++ changed
 
 # --- the first minute ----------------------------------------------------------------------------------------------
-demo: dev ## a real server hears a real recording, live
+demo: $(VENV)/.built ## a real server hears a real recording, live
 	@fastring demo
 
 test: dev ## every test of the fast part
@@ -140,7 +140,9 @@ accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev O
 	@python scripts/accuracy.py --data "$(DATA)" --split "$(SPLIT)" --out "$(OUT)"
 
 wheel: $(VENV)/.tools ## dist/*.whl
+	@echo "building a wheel (minutes, on a slow machine) ..."
 	@$(BIN)/uv build --quiet --wheel --python $(BIN)/python -o dist .
+	@ls -t dist/*.whl | head -1
 
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
