@@ -27,7 +27,7 @@ void level(const float* in, float* out, int n, LevelSums* sums) {
   F32x8 peak = splat(0.0f);
   I32x8 crossings{};
   I32x8 non_finite{};
-  I32x8 before = {out[-1] < 0.0f ? -1 : 0, 0, 0, 0, 0, 0, 0, 0};
+  I32x8 before = splat(out[-1]) < splat(0.0f);
   int i = 0;
   for (; i + 8 <= n; i += 8) {
     const F32x8 raw = load(in + i);
@@ -42,9 +42,9 @@ void level(const float* in, float* out, int n, LevelSums* sums) {
     peak = max(peak, bits_to_float(float_to_bits(x) & 0x7fffffff));
     non_finite -= bad;
     const I32x8 negative = x < splat(0.0f);
-    const I32x8 shifted = FASTRING_SHUFFLE(before, negative, 0, 8, 9, 10, 11, 12, 13, 14);
+    const I32x8 shifted = delayed(before, negative);
     crossings -= negative ^ shifted;
-    before = FASTRING_SHUFFLE(negative, negative, 7, 7, 7, 7, 7, 7, 7, 7);
+    before = last_lane(negative);
   }
   sums->sum = sum(total);
   sums->sum_of_squares = sum(squares);
@@ -130,14 +130,14 @@ void halfband(const float* in, float* out, int n) {
 FASTRING_INLINE F32x8 sums_of(const F32x8* v) {
   F32x8 pairs[4];
   for (int i = 0; i < 4; ++i) {
-    const F32x8 low = FASTRING_SHUFFLE(v[2 * i], v[2 * i + 1], 0, 2, 8, 10, 4, 6, 12, 14);
-    const F32x8 high = FASTRING_SHUFFLE(v[2 * i], v[2 * i + 1], 1, 3, 9, 11, 5, 7, 13, 15);
+    const F32x8 low = even_of_halves(v[2 * i], v[2 * i + 1]);
+    const F32x8 high = odd_of_halves(v[2 * i], v[2 * i + 1]);
     pairs[i] = low + high;
   }
   F32x8 quads[2];
   for (int i = 0; i < 2; ++i) {
-    const F32x8 low = FASTRING_SHUFFLE(pairs[2 * i], pairs[2 * i + 1], 0, 2, 8, 10, 4, 6, 12, 14);
-    const F32x8 high = FASTRING_SHUFFLE(pairs[2 * i], pairs[2 * i + 1], 1, 3, 9, 11, 5, 7, 13, 15);
+    const F32x8 low = even_of_halves(pairs[2 * i], pairs[2 * i + 1]);
+    const F32x8 high = odd_of_halves(pairs[2 * i], pairs[2 * i + 1]);
     quads[i] = low + high;
   }
   return low_halves(quads[0], quads[1]) + high_halves(quads[0], quads[1]);
@@ -219,7 +219,7 @@ void spectrum_sums(const float* power_spectrum, float* magnitude, int n, float f
   F32x8 rise = splat(0.0f);
   F32x8 powers = splat(0.0f);
   F32x8 logs = splat(0.0f);
-  F32x8 bin = {0, 1, 2, 3, 4, 5, 6, 7};
+  F32x8 bin = zero_to_seven();
   for (int i = 0; i < n; i += 8, bin += 8.0f) {
     const F32x8 p = load(power_spectrum + i);
     const F32x8 m = square_root(p);
@@ -297,9 +297,7 @@ int maxima(const float* r, int first, int last, float lowest, std::int16_t* at) 
   for (int i = first; i <= last; i += 8) {
     const F32x8 x = load(r + i);
     const I32x8 found = (x > splat(lowest)) & (x >= load(r + i - 1)) & (x > load(r + i + 1));
-    std::uint64_t any[4];
-    __builtin_memcpy(any, &found, sizeof any);
-    if ((any[0] | any[1] | any[2] | any[3]) == 0) continue;
+    if (!any(found)) continue;
     for (int lane = 0; lane < 8 && i + lane <= last; ++lane) {
       if (found[lane] != 0) at[count++] = static_cast<std::int16_t>(i + lane);
     }

@@ -7,19 +7,30 @@
 namespace fastring::FASTRING_ISA {
 namespace {
 
-struct Complex8 {
-  F32x8 re;
-  F32x8 im;
+template <class Vector>
+struct Complex {
+  Vector re;
+  Vector im;
 };
+typedef Complex<F32x8> Complex8;
+// The passes that only load, compute and store take a register at a time: of two at once, half would be spilled.
+typedef Complex<Register> ComplexRegister;
 
-FASTRING_INLINE Complex8 operator+(Complex8 a, Complex8 b) {
+template <class V>
+FASTRING_INLINE Complex<V> operator+(Complex<V> a, Complex<V> b) {
   return {a.re + b.re, a.im + b.im};
 }
-FASTRING_INLINE Complex8 operator-(Complex8 a, Complex8 b) {
+template <class V>
+FASTRING_INLINE Complex<V> operator-(Complex<V> a, Complex<V> b) {
   return {a.re - b.re, a.im - b.im};
 }
-FASTRING_INLINE Complex8 operator*(Complex8 a, Complex8 b) {
+template <class V>
+FASTRING_INLINE Complex<V> operator*(Complex<V> a, Complex<V> b) {
   return {a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re};
+}
+
+FASTRING_INLINE ComplexRegister load_complex(const float* re, const float* im) {
+  return {load_register(re), load_register(im)};
 }
 
 // Eight real parts, then their eight imaginary ones, and so on: one pointer per stream of values. i is a multiple of 8.
@@ -27,12 +38,14 @@ struct Blocks {
   float* at;
 };
 
-FASTRING_INLINE Complex8 load(Blocks x, int i) {
-  return {FASTRING_ISA::load(x.at + 2 * i), FASTRING_ISA::load(x.at + 2 * i + 8)};
+// A register of values from `lane` of block i on.
+FASTRING_INLINE ComplexRegister load(Blocks x, int i, int lane) {
+  return load_complex(x.at + 2 * i + lane, x.at + 2 * i + lane + 8);
 }
-FASTRING_INLINE void store(Blocks x, int i, Complex8 v) {
-  FASTRING_ISA::store(x.at + 2 * i, v.re);
-  FASTRING_ISA::store(x.at + 2 * i + 8, v.im);
+template <class V>
+FASTRING_INLINE void store(Blocks x, int i, int lane, Complex<V> v) {
+  FASTRING_ISA::store(x.at + 2 * i + lane, v.re);
+  FASTRING_ISA::store(x.at + 2 * i + lane + 8, v.im);
 }
 
 struct Planar {
@@ -43,20 +56,22 @@ struct Planar {
 FASTRING_INLINE Complex8 load(Planar x, int i) {
   return {FASTRING_ISA::load(x.re + i), FASTRING_ISA::load(x.im + i)};
 }
-FASTRING_INLINE void store(Planar x, int i, Complex8 v) {
+FASTRING_INLINE void store(Planar x, int i, ComplexRegister v) {
   FASTRING_ISA::store(x.re + i, v.re);
   FASTRING_ISA::store(x.im + i, v.im);
 }
 
+template <class V>
 struct Four {
-  Complex8 y0, y1, y2, y3;
+  Complex<V> y0, y1, y2, y3;
 };
 
-FASTRING_INLINE Four butterfly(Complex8 a, Complex8 b, Complex8 c, Complex8 d) {
-  const Complex8 apc = a + c;
-  const Complex8 amc = a - c;
-  const Complex8 bpd = b + d;
-  const Complex8 bmd = b - d;
+template <class V>
+FASTRING_INLINE Four<V> butterfly(Complex<V> a, Complex<V> b, Complex<V> c, Complex<V> d) {
+  const Complex<V> apc = a + c;
+  const Complex<V> amc = a - c;
+  const Complex<V> bpd = b + d;
+  const Complex<V> bmd = b - d;
   return {apc + bpd, {amc.re + bmd.im, amc.im - bmd.re}, apc - bpd, {amc.re - bmd.im, amc.im + bmd.re}};
 }
 
@@ -64,14 +79,14 @@ FASTRING_INLINE Four butterfly(Complex8 a, Complex8 b, Complex8 c, Complex8 d) {
 // elements in the order 0, 1, 4, 5, 2, 3, 6, 7, as load_packed() and the twiddles of the first pass have them: it saves
 // crossing the halves.
 FASTRING_INLINE void interleave4(float* to, F32x8 a, F32x8 b, F32x8 c, F32x8 d) {
-  const F32x8 ab_low = FASTRING_SHUFFLE(a, b, 0, 8, 1, 9, 4, 12, 5, 13);
-  const F32x8 ab_high = FASTRING_SHUFFLE(a, b, 2, 10, 3, 11, 6, 14, 7, 15);
-  const F32x8 cd_low = FASTRING_SHUFFLE(c, d, 0, 8, 1, 9, 4, 12, 5, 13);
-  const F32x8 cd_high = FASTRING_SHUFFLE(c, d, 2, 10, 3, 11, 6, 14, 7, 15);
-  const F32x8 m0 = FASTRING_SHUFFLE(ab_low, cd_low, 0, 1, 8, 9, 4, 5, 12, 13);
-  const F32x8 m1 = FASTRING_SHUFFLE(ab_low, cd_low, 2, 3, 10, 11, 6, 7, 14, 15);
-  const F32x8 m2 = FASTRING_SHUFFLE(ab_high, cd_high, 0, 1, 8, 9, 4, 5, 12, 13);
-  const F32x8 m3 = FASTRING_SHUFFLE(ab_high, cd_high, 2, 3, 10, 11, 6, 7, 14, 15);
+  const F32x8 ab_low = interleave_low(a, b);
+  const F32x8 ab_high = interleave_high(a, b);
+  const F32x8 cd_low = interleave_low(c, d);
+  const F32x8 cd_high = interleave_high(c, d);
+  const F32x8 m0 = low_pairs(ab_low, cd_low);
+  const F32x8 m1 = high_pairs(ab_low, cd_low);
+  const F32x8 m2 = low_pairs(ab_high, cd_high);
+  const F32x8 m3 = high_pairs(ab_high, cd_high);
   FASTRING_ISA::store(to, low_halves(m0, m1));
   FASTRING_ISA::store(to + 16, high_halves(m0, m1));
   FASTRING_ISA::store(to + 32, low_halves(m2, m3));
@@ -86,8 +101,7 @@ FASTRING_INLINE Complex8 load_packed(const float* in, const float* window, int j
     low *= FASTRING_ISA::load(window + 2 * j);
     high *= FASTRING_ISA::load(window + 2 * j + 8);
   }
-  return {FASTRING_SHUFFLE(low, high, 0, 2, 8, 10, 4, 6, 12, 14),
-          FASTRING_SHUFFLE(low, high, 1, 3, 9, 11, 5, 7, 13, 15)};
+  return {even_of_halves(low, high), odd_of_halves(low, high)};
 }
 
 template <bool kWindow>
@@ -95,8 +109,9 @@ FASTRING_INLINE const float* first_pass(const float* in, const float* window, in
   const int quarter = length / 4;
   const float* weights = kWindow ? window : nullptr;
   for (int p = 0; p < quarter; p += 8, w += 48) {
-    const Four f = butterfly(load_packed(in, weights, p), load_packed(in, weights, p + quarter),
-                             load_packed(in, weights, p + 2 * quarter), load_packed(in, weights, p + 3 * quarter));
+    const Four<F32x8> f =
+        butterfly(load_packed(in, weights, p), load_packed(in, weights, p + quarter),
+                  load_packed(in, weights, p + 2 * quarter), load_packed(in, weights, p + 3 * quarter));
     const Complex8 y1 = f.y1 * Complex8{FASTRING_ISA::load(w), FASTRING_ISA::load(w + 8)};
     const Complex8 y2 = f.y2 * Complex8{FASTRING_ISA::load(w + 16), FASTRING_ISA::load(w + 24)};
     const Complex8 y3 = f.y3 * Complex8{FASTRING_ISA::load(w + 32), FASTRING_ISA::load(w + 40)};
@@ -106,18 +121,34 @@ FASTRING_INLINE const float* first_pass(const float* in, const float* window, in
   return w;
 }
 
+// Of two elements (in one register), or of the one at `lane` / 4, the four values in turn, to two blocks each.
+[[maybe_unused]] FASTRING_INLINE void store_pairs(Blocks y, int i, int, Complex<F32x8> y0, Complex<F32x8> y1,
+                                                  Complex<F32x8> y2, Complex<F32x8> y3) {
+  store(y, i, 0, Complex8{low_halves(y0.re, y1.re), low_halves(y0.im, y1.im)});
+  store(y, i + 8, 0, Complex8{low_halves(y2.re, y3.re), low_halves(y2.im, y3.im)});
+  store(y, i + 16, 0, Complex8{high_halves(y0.re, y1.re), high_halves(y0.im, y1.im)});
+  store(y, i + 24, 0, Complex8{high_halves(y2.re, y3.re), high_halves(y2.im, y3.im)});
+}
+[[maybe_unused]] FASTRING_INLINE void store_pairs(Blocks y, int i, int lane, Complex<F32x4> y0, Complex<F32x4> y1,
+                                                  Complex<F32x4> y2, Complex<F32x4> y3) {
+  store(y, i + 4 * lane, 0, y0);
+  store(y, i + 4 * lane, 4, y1);
+  store(y, i + 4 * lane + 8, 0, y2);
+  store(y, i + 4 * lane + 8, 4, y3);
+}
+
 FASTRING_INLINE const float* second_pass(Blocks x, int length, Blocks y, const float* w) {
   const int quarter = length / 4;
   for (int p = 0; p < quarter; p += 2, w += 48) {
-    const Four f = butterfly(load(x, 4 * p), load(x, 4 * (p + quarter)), load(x, 4 * (p + 2 * quarter)),
-                             load(x, 4 * (p + 3 * quarter)));
-    const Complex8 y1 = f.y1 * Complex8{FASTRING_ISA::load(w), FASTRING_ISA::load(w + 8)};
-    const Complex8 y2 = f.y2 * Complex8{FASTRING_ISA::load(w + 16), FASTRING_ISA::load(w + 24)};
-    const Complex8 y3 = f.y3 * Complex8{FASTRING_ISA::load(w + 32), FASTRING_ISA::load(w + 40)};
-    store(y, 16 * p, {low_halves(f.y0.re, y1.re), low_halves(f.y0.im, y1.im)});
-    store(y, 16 * p + 8, {low_halves(y2.re, y3.re), low_halves(y2.im, y3.im)});
-    store(y, 16 * p + 16, {high_halves(f.y0.re, y1.re), high_halves(f.y0.im, y1.im)});
-    store(y, 16 * p + 24, {high_halves(y2.re, y3.re), high_halves(y2.im, y3.im)});
+    for (int lane = 0; lane < 8; lane += kLanes) {
+      const Four<Register> f = butterfly(load(x, 4 * p, lane), load(x, 4 * (p + quarter), lane),
+                                         load(x, 4 * (p + 2 * quarter), lane), load(x, 4 * (p + 3 * quarter), lane));
+      const float* at = w + lane;
+      const ComplexRegister y1 = f.y1 * load_complex(at, at + 8);
+      const ComplexRegister y2 = f.y2 * load_complex(at + 16, at + 24);
+      const ComplexRegister y3 = f.y3 * load_complex(at + 32, at + 40);
+      store_pairs(y, 16 * p, lane, f.y0, y1, y2, y3);
+    }
   }
   return w;
 }
@@ -125,16 +156,19 @@ FASTRING_INLINE const float* second_pass(Blocks x, int length, Blocks y, const f
 FASTRING_INLINE const float* later_pass(Blocks x, int length, int stride, Blocks y, const float* w) {
   const int quarter = length / 4;
   for (int p = 0; p < quarter; ++p, w += 6) {
-    const Complex8 w1{splat(w[0]), splat(w[1])};
-    const Complex8 w2{splat(w[2]), splat(w[3])};
-    const Complex8 w3{splat(w[4]), splat(w[5])};
+    const ComplexRegister w1{splat_register(w[0]), splat_register(w[1])};
+    const ComplexRegister w2{splat_register(w[2]), splat_register(w[3])};
+    const ComplexRegister w3{splat_register(w[4]), splat_register(w[5])};
     for (int q = 0; q < stride; q += 8) {
-      const Four f = butterfly(load(x, q + stride * p), load(x, q + stride * (p + quarter)),
-                               load(x, q + stride * (p + 2 * quarter)), load(x, q + stride * (p + 3 * quarter)));
-      store(y, q + stride * 4 * p, f.y0);
-      store(y, q + stride * (4 * p + 1), f.y1 * w1);
-      store(y, q + stride * (4 * p + 2), f.y2 * w2);
-      store(y, q + stride * (4 * p + 3), f.y3 * w3);
+      for (int lane = 0; lane < 8; lane += kLanes) {
+        const Four<Register> f =
+            butterfly(load(x, q + stride * p, lane), load(x, q + stride * (p + quarter), lane),
+                      load(x, q + stride * (p + 2 * quarter), lane), load(x, q + stride * (p + 3 * quarter), lane));
+        store(y, q + stride * 4 * p, lane, f.y0);
+        store(y, q + stride * (4 * p + 1), lane, f.y1 * w1);
+        store(y, q + stride * (4 * p + 2), lane, f.y2 * w2);
+        store(y, q + stride * (4 * p + 3), lane, f.y3 * w3);
+      }
     }
   }
   return w;
@@ -143,17 +177,21 @@ FASTRING_INLINE const float* later_pass(Blocks x, int length, int stride, Blocks
 // The last pass has no twiddles: radix 4 or, for odd powers of two, radix 2.
 FASTRING_INLINE void last_pass(Blocks x, int length, int stride, Planar y) {
   for (int q = 0; q < stride; q += 8) {
-    if (length == 4) {
-      const Four f = butterfly(load(x, q), load(x, q + stride), load(x, q + 2 * stride), load(x, q + 3 * stride));
-      store(y, q, f.y0);
-      store(y, q + stride, f.y1);
-      store(y, q + 2 * stride, f.y2);
-      store(y, q + 3 * stride, f.y3);
-    } else {
-      const Complex8 a = load(x, q);
-      const Complex8 b = load(x, q + stride);
-      store(y, q, a + b);
-      store(y, q + stride, a - b);
+    for (int lane = 0; lane < 8; lane += kLanes) {
+      const int to = q + lane;
+      if (length == 4) {
+        const Four<Register> f = butterfly(load(x, q, lane), load(x, q + stride, lane), load(x, q + 2 * stride, lane),
+                                           load(x, q + 3 * stride, lane));
+        store(y, to, f.y0);
+        store(y, to + stride, f.y1);
+        store(y, to + 2 * stride, f.y2);
+        store(y, to + 3 * stride, f.y3);
+      } else {
+        const ComplexRegister a = load(x, q, lane);
+        const ComplexRegister b = load(x, q + stride, lane);
+        store(y, to, a + b);
+        store(y, to + stride, a - b);
+      }
     }
   }
 }
@@ -271,15 +309,14 @@ void cosine_transform(const FftTables& plan, const FftTables& twice, const float
   im[0] = 0.0f;
   for (int k = 0; k < n / 2; k += 8) {
     F32x8 run = -FASTRING_ISA::load(im + k);
-    const F32x8 zero = splat(0.0f);
-    run += FASTRING_SHUFFLE(zero, run, 0, 8, 9, 10, 0, 12, 13, 14);
-    run += FASTRING_SHUFFLE(zero, run, 0, 0, 8, 9, 0, 0, 12, 13);
-    run += FASTRING_SHUFFLE(zero, run, 0, 0, 0, 0, 11, 11, 11, 11);
+    run += up_one(run);
+    run += up_two(run);
+    run += third_to_high_half(run);
     run += carry;
     carry = run[7];
     const F32x8 even = FASTRING_ISA::load(re + k);
-    const F32x8 low = FASTRING_SHUFFLE(even, run, 0, 8, 1, 9, 4, 12, 5, 13);
-    const F32x8 high = FASTRING_SHUFFLE(even, run, 2, 10, 3, 11, 6, 14, 7, 15);
+    const F32x8 low = interleave_low(even, run);
+    const F32x8 high = interleave_high(even, run);
     FASTRING_ISA::store(out + 2 * k, low_halves(low, high));
     FASTRING_ISA::store(out + 2 * k + 8, high_halves(low, high));
   }
