@@ -10,10 +10,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from fastring.asr.ending import THREAD_PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastring.asr.job_queue import Ticket
+from fastring.asr.job_queue import Ticket
 
 __all__ = ["Crew", "Worker"]
 
@@ -110,7 +112,7 @@ class Crew:
         worker = Worker()
         # Daemons: an engine that hangs must not keep the process alive; closing the pool is the orderly way.
         worker.thread = threading.Thread(
-            target=self._work, args=(worker,), name=f"fastring-asr-{self._hired}", daemon=True
+            target=self._work, args=(worker,), name=f"{THREAD_PREFIX}{self._hired}", daemon=True
         )
         self._hired += 1
         self._workers.add(worker)

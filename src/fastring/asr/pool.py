@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from fastring.asr.crew import Crew, Worker
 from fastring.asr.dispatch import Dispatcher
+from fastring.asr.ending import THREAD_PREFIX
 from fastring.asr.job_queue import Ticket
 from fastring.asr.transcriber import Rebuildable
 from fastring.errors import EngineFailedError, TranscriberError
@@ -85,7 +86,7 @@ class TranscriberPool:
         self._closed = False
         size = workers or transcriber.capabilities.concurrency
         self._crew = Crew(size, 2 * size if most_abandoned is None else most_abandoned, self._work)
-        self._keeper = threading.Thread(target=self._keep, name="fastring-asr-keeper", daemon=True)
+        self._keeper = threading.Thread(target=self._keep, name=f"{THREAD_PREFIX}keeper", daemon=True)
         self._keeper.start()
         with self._lock:
             self._crew.fill()

@@ -15,6 +15,24 @@ _NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE}
 
 def main() -> None:
     """Run the command line of this process; never returns."""
+    try:
+        _run()
+    except SystemExit as ending:
+        _end_with_the_engine(ending)
+        raise
+
+
+def _end_with_the_engine(ending: SystemExit) -> None:
+    """See `end_process_if_at_work`; a command that had no engine has nothing to end."""
+    if "fastring.asr.pool" in sys.modules:
+        from fastring.asr.ending import end_process_if_at_work
+
+        if isinstance(ending.code, str):
+            sys.stderr.write(ending.code + "\n")
+        end_process_if_at_work(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+
+
+def _run() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows a question mark, and no traceback
             stream.reconfigure(errors="replace")

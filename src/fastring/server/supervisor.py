@@ -23,6 +23,7 @@ import structlog
 
 from fastring.asr.backoff import Backoff
 from fastring.asr.cores import available_cores
+from fastring.asr.ending import end_process_if_at_work
 from fastring.asr.engines import create_transcriber
 from fastring.errors import ConfigError, FastringError
 from fastring.server.auth import require_keys_in_public
@@ -247,6 +248,7 @@ def _serve_as_child(settings: Settings, number: int, news: Connection) -> None:
     try:
         own = share_of(settings, available_cores())
         run_server(own, create_transcriber(own), on_ready=lambda url: news.send(("ready", url)), process=number)
+        end_process_if_at_work(0)
     except FastringError as error:
         with contextlib.suppress(OSError):
             news.send(("failed", str(error)))
