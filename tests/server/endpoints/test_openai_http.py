@@ -3,13 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
-from serving import TWO_UTTERANCES
+from serving import TWO_UTTERANCES, settings_for_tests
 
 from fastring.asr.scripted import ScriptedTranscriber
+from fastring.config import VoiceSettings
 from fastring.recordings import recording_path
 
 if TYPE_CHECKING:
@@ -120,7 +122,9 @@ async def test_a_client_that_leaves_is_noticed(serve: Serve) -> None:
 
 
 async def test_voice_detection_can_be_told(serve: Serve) -> None:
-    async with serve() as server:
+    # The scripted engine has a line for an utterance, not for each of its segments.
+    whole = replace(settings_for_tests(), voice=VoiceSettings(early_triggers=False, segment_pause_ms=0))
+    async with serve(whole) as server:
         wide = {"chunking_strategy": json.dumps({"type": "server_vad", "silence_duration_ms": 3000})}
         assert (await ask(server, **wide))[1]["text"] == "zero one two three"  # one utterance
         parts = {"chunking_strategy[type]": "server_vad", "chunking_strategy[silence_duration_ms]": "3000"}
