@@ -71,7 +71,7 @@ class LoadedSettings:
 
 @lru_cache(maxsize=1)
 def setting_fields() -> tuple[SettingField, ...]:
-    """Every setting there is, in the order of `config.py`."""
+    """Every setting there is, in the order of `config`."""
     found = []
     for section, section_type in get_type_hints(Settings).items():
         hints = get_type_hints(section_type)
