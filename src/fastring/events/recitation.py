@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from fastring.events.speech import Latency
-
+from fastring.events.speech import Latency
 
 __all__ = [
     "Recitation",

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fastring.events.speech import (
-        EarlyTrigger,
-        EarlyTriggerRetracted,
-        Final,
-        Heard,
-        Partial,
-        SpeechEnded,
-        SpeechStarted,
-    )
-    from fastring.events.stream import Ack, Failure
-
+from fastring.events.speech import (
+    EarlyTrigger,
+    EarlyTriggerRetracted,
+    Final,
+    Heard,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+)
+from fastring.events.stream import Ack, Failure
 
 __all__ = [
     "ChannelEvent",
