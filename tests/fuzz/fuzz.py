@@ -68,13 +68,18 @@ def _by_mutation(name: str, seconds: float, seed: int) -> int:
 
     target, seeds, chance = TARGETS[name], [*corpus(name), b""], random.Random(seed)
     until, runs = time.monotonic() + seconds, 0
+    FOUND.mkdir(parents=True, exist_ok=True)
+    kept = (FOUND / f"last-{name}").open("w+b", buffering=0)  # is left behind by what ends the process
     while time.monotonic() < until:
         for _ in range(100):
             data = mutated(chance, seeds)
+            if name in SLOW:
+                kept.seek(0)
+                kept.truncate()
+                kept.write(data)
             try:
                 target(data)
             except BaseException:
-                FOUND.mkdir(parents=True, exist_ok=True)
                 (FOUND / f"crash-{name}").write_bytes(data)
                 print(f"{name}: broken by {data[:200]!r}, kept in {FOUND}", file=sys.stderr)  # noqa: T201
                 raise

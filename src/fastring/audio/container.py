@@ -9,25 +9,23 @@ from __future__ import annotations
 
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastring.audio.ffmpeg import decoded_frames, import_av, open_container
 from fastring.audio.pcm import float32_to_pcm16
 from fastring.audio.raw import PcmDecoder
 from fastring.audio.resample import StreamConverter
 from fastring.audio.wav import is_wav, read_wav_head
-from fastring.errors import ConfigError, DecodeError, FastringError
+from fastring.errors import DecodeError, FastringError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import ModuleType
-
     from numpy.typing import NDArray
 
     from fastring.audio.resample import Channels
 
-__all__ = ["ContainerDecoder", "decoded_frames", "import_av", "open_container"]
+__all__ = ["ContainerDecoder"]
 
 # A live stream must not wait until seconds of it are there: audio says what it is in its first packets. Microseconds.
 _LIVE = {"analyzeduration": "200000"}
@@ -46,12 +44,11 @@ _DOUBTFUL_BYTES = 16_384
 
 _MAX_BOXES_BYTES = 1 << 16  # of an MP4 before its index or its audio
 
-MAX_BAD_PACKETS = 100  # in a row; a stream that holds nothing else is given up
 MAX_RETAINED_BYTES = 64 << 20  # of an MP4 that says only at its end what it holds
 
 
 class ContainerDecoder:
-    """Decodes a container from bytes as they arrive: MP3, Ogg, WebM, FLAC, WAV, MP4 and what else FFmpeg knows.
+    """Decodes a container from bytes as they arrive: MP3, Ogg, WebM, FLAC, WAV, MP4 and others (`ffmpeg.FORMATS`).
 
     `push` takes the time that decoding takes (an Opus second takes about 1 ms). One owner at a time. Call `close` when
     the stream ends early; an object that is dropped closes itself.
@@ -347,84 +344,3 @@ def _decode_feed(feed: _Feed, sample_rate: int, channels: Channels) -> None:
         failure = DecodeError(f"the stream cannot be decoded: {error}")
         failure.__cause__ = error
         feed.finish(failure)
-
-
-def import_av() -> ModuleType:
-    """PyAV.
-
-    Raises:
-        ConfigError: if it is not installed.
-    """
-    try:
-        import av
-    except ImportError as error:
-        raise ConfigError("containers and files need PyAV: pip install 'fastring[files]'") from error
-    return av
-
-
-def open_container(file: Any, name: str, options: dict[str, str] | None = None) -> Any:
-    """A container that holds audio, open for reading; a context manager.
-
-    Args:
-        file: a path, or an object with `read`, and `seek` and `tell` if it can.
-        name: what messages call it.
-        options: of FFmpeg.
-
-    Raises:
-        DecodeError: if it is no container that FFmpeg knows, or one without audio.
-    """
-    av = import_av()
-    try:
-        container = av.open(file, mode="r", options=options)
-    except av.error.FFmpegError as error:
-        raise DecodeError(f"{name} is no audio that can be decoded ({error.strerror})") from error
-    if not container.streams.audio:
-        container.close()
-        raise DecodeError(f"{name} holds no audio")
-    return container
-
-
-def decoded_frames(container: Any) -> Iterator[tuple[NDArray[np.float32], int]]:
-    """The first audio stream, frame by frame: float32 of shape (n, channels), and the frame's sample rate.
-
-    Packets that cannot be decoded are passed over.
-
-    Raises:
-        DecodeError: if there is nothing else, or the file breaks off in a way that FFmpeg cannot read.
-    """
-    av = import_av()
-    stream = container.streams.audio[0]
-    bad = 0
-    try:
-        for packet in container.demux(stream):
-            try:
-                frames = packet.decode()
-            except av.error.InvalidDataError as error:
-                bad += 1
-                if bad > MAX_BAD_PACKETS:
-                    raise DecodeError(f"{bad} packets in a row cannot be decoded") from error
-                continue
-            for frame in frames:
-                bad = 0
-                yield _frame_samples(frame), frame.sample_rate
-    except av.error.EOFError:
-        return
-    except av.error.FFmpegError as error:
-        raise DecodeError(f"decoding failed ({error.strerror})") from error
-    if bad:
-        raise DecodeError(f"the last {bad} packets cannot be decoded")
-
-
-def _frame_samples(frame: Any) -> NDArray[np.float32]:
-    """Float32 in [-1, 1] of shape (n, channels), from any of FFmpeg's sample formats."""
-    raw = frame.to_ndarray()
-    channels = len(frame.layout.channels)
-    planes = raw.T if frame.format.is_planar else raw.reshape(-1, channels)
-    if planes.dtype == np.uint8:
-        planes = planes.astype(np.int16) - 128
-        full_scale = 128.0
-    elif np.issubdtype(planes.dtype, np.integer):
-        full_scale = -float(np.iinfo(planes.dtype).min)
-    else:
-        full_scale = 1.0
-    return np.ascontiguousarray(planes / full_scale, np.float32)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import numpy as np
 
-from fastring.audio.container import decoded_frames, open_container
+from fastring.audio.ffmpeg import decoded_frames, open_container
 from fastring.audio.pcm import float32_to_pcm16
 from fastring.audio.resample import StreamConverter
 from fastring.errors import ConfigError, DecodeError
