@@ -1,20 +1,18 @@
 from __future__ import annotations
 
-import contextlib
 import random
 import threading
-import time
 from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pytest
+from gated_engine import PATIENCE_S, Engine, NewPool, Outcomes, job, name, pool_threads
 
 from fastring.asr.pool import TranscriberPool
-from fastring.asr.transcriber import Capabilities, Hypothesis, Job, Outcome
+from fastring.asr.transcriber import Outcome
 from fastring.errors import (
-    EngineDiedError,
     EngineFailedError,
     FastringError,
     JobDroppedError,
@@ -22,119 +20,14 @@ from fastring.errors import (
     QueueFullError,
     TranscriberError,
 )
-from fastring.events import Word
 from fastring.recordings import recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable
 
     from numpy.typing import NDArray
 
     from fastring.asr.whisper import WhisperTranscriber
-
-PATIENCE_S = 10.0  # for what must happen; nothing waits this long unless it is broken
-NO_AUDIO = np.zeros(0, np.float32)
-
-
-class Engine:
-    """An engine that runs when it is told to: each call waits at a gate, unless the gate stands open."""
-
-    def __init__(self, *, concurrency: int = 1, max_batch: int = 1, progressive: bool = False) -> None:
-        self._capabilities = Capabilities(
-            engine="fake", model="none", concurrency=concurrency, max_batch=max_batch, progressive=progressive
-        )
-        self.gate = threading.Semaphore(0)
-        self.calls: list[list[str]] = []
-        self.began = threading.Semaphore(0)
-        self.failing: set[str] = set()
-        self.forgotten: list[str] = []
-        self.closed = 0
-
-    @property
-    def capabilities(self) -> Capabilities:
-        return self._capabilities
-
-    def open(self) -> None:
-        self.gate.release(100_000)
-
-    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
-        self.calls.append([name(job) for job in jobs])
-        self.began.release()
-        assert self.gate.acquire(timeout=PATIENCE_S)
-        if any(name(job) in self.failing for job in jobs):
-            raise RuntimeError("broken")
-        return [Hypothesis((Word(name(job), 0, 1, 1.0),)) for job in jobs]
-
-    def forget(self, stream_id: str) -> None:
-        self.forgotten.append(stream_id)
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-class Outcomes:
-    """Collects outcomes; `wait(n)` returns when there are n."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self.all: list[Outcome] = []
-        self.threads: set[str] = set()
-
-    def __call__(self, outcome: Outcome) -> None:
-        with self._changed:
-            self.all.append(outcome)
-            self.threads.add(threading.current_thread().name)
-            self._changed.notify_all()
-
-    def wait(self, n: int) -> list[Outcome]:
-        with self._changed:
-            assert self._changed.wait_for(lambda: len(self.all) >= n, PATIENCE_S), f"{len(self.all)} of {n}"
-            return list(self.all)
-
-    def texts(self, n: int) -> list[str]:
-        return [outcome.hypothesis.text if outcome.hypothesis else str(outcome.error) for outcome in self.wait(n)]
-
-
-def job(stream: str, number: int, kind: Literal["partial", "final"] = "final", utterance: int | None = None) -> Job:
-    return Job(number, stream, number if utterance is None else utterance, kind, 0, NO_AUDIO)
-
-
-def name(job: Job) -> str:
-    return f"{job.stream_id}{job.job_id}"
-
-
-@pytest.fixture
-def engine() -> Engine:
-    return Engine()
-
-
-@pytest.fixture
-def outcomes() -> Outcomes:
-    return Outcomes()
-
-
-def pool_threads() -> set[threading.Thread]:
-    """Threads of pools, anyone's: other rooms test engines that hang for good, and theirs stay."""
-    return {thread for thread in threading.enumerate() if thread.name.startswith("fastring-asr")}
-
-
-@pytest.fixture
-def new_pool() -> Iterator[Callable[..., TranscriberPool]]:
-    pools: list[tuple[TranscriberPool, Engine]] = []
-    others = pool_threads()
-
-    def build(engine: Engine, **options: Any) -> TranscriberPool:
-        pools.append((TranscriberPool(engine, **options), engine))
-        return pools[-1][0]
-
-    yield build
-    for pool, engine in pools:
-        engine.open()
-        assert pool.close()
-    assert pool_threads() <= others
-
-
-NewPool = "Callable[..., TranscriberPool]"
 
 
 def begin(pool: TranscriberPool, engine: Engine, outcomes: Outcomes, stream: str = "x") -> None:
@@ -311,190 +204,6 @@ def test_a_late_answer_is_a_timeout_told_by_the_keeper(new_pool: NewPool, engine
     answers = outcomes.wait(2)
     assert all(isinstance(answer.error, JobTimeoutError) for answer in answers)
     assert outcomes.threads == {"fastring-asr-keeper"}
-
-
-# --- an engine in trouble ------------------------------------------------------------------------------------------
-
-
-class Patient(Engine):
-    """An engine that hangs on some calls and dies on others, until it is built anew."""
-
-    def __init__(self, *, hangs: set[int] = frozenset(), dies: set[int] = frozenset(), **options: Any) -> None:
-        super().__init__(**options)
-        self.open()
-        self._hangs, self._dies = hangs, dies
-        self.healing = threading.Event()
-        self.sick = False
-        self.rebuilds = 0
-
-    def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
-        answers = super().transcribe(jobs)
-        call = len(self.calls) - 1
-        if call in self._hangs:
-            assert self.healing.wait(PATIENCE_S)
-        if call in self._dies:
-            self.sick = True
-        if self.sick:
-            raise EngineDiedError("killed")
-        return answers
-
-
-class Rebuilt(Patient):
-    """The same, that can be built anew."""
-
-    def rebuild(self) -> None:
-        self.rebuilds += 1
-        self.sick = False
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.002)
-
-
-def test_a_worker_that_hangs_is_replaced_and_its_job_tried_again(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Patient(hangs={0})
-    pool = new_pool(engine, hang_s=0.3)
-    for number in range(3):
-        pool.submit(job("a", number), outcomes)
-    assert outcomes.texts(3) == ["a0", "a1", "a2"]
-    stats = pool.stats()
-    assert (stats.workers, stats.abandoned, stats.hung, stats.retried, stats.done) == (1, 1, 1, 1, 3)
-    engine.healing.set()
-    until(lambda: pool.stats().abandoned == 0)
-    assert pool.stats().workers == 1
-    assert len(outcomes.all) == 3  # the late answer is not told twice
-
-
-def test_a_job_that_hangs_twice_fails(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Patient(hangs={0, 1})
-    pool = new_pool(engine, hang_s=0.2)
-    pool.submit(job("a", 0), outcomes)
-    (outcome,) = outcomes.wait(1)
-    assert isinstance(outcome.error, EngineFailedError)
-    assert "twice" in str(outcome.error)
-    pool.submit(job("a", 1), outcomes)
-    assert outcomes.texts(2)[1] == "a1"
-    engine.healing.set()
-    until(lambda: pool.stats().abandoned == 0)
-
-
-def test_where_all_threads_hang_jobs_fail_at_once_and_who_comes_back_works_again(
-    new_pool: NewPool, outcomes: Outcomes
-) -> None:
-    engine = Patient(hangs={0}, concurrency=1)
-    pool = new_pool(engine, hang_s=0.3, most_abandoned=0)
-    pool.submit(job("a", 0), outcomes)
-    pool.submit(job("b", 1), outcomes)
-    failed = outcomes.wait(2)  # nobody is left who could take them
-    assert all("hangs" in str(outcome.error) for outcome in failed)
-    with pytest.raises(EngineFailedError, match="the engine hangs: 1 calls"):
-        pool.submit(job("a", 2), outcomes)
-    engine.healing.set()
-    until(lambda: pool.stats().workers == 1)  # the one that came back works again
-    pool.submit(job("a", 3), outcomes)
-    assert outcomes.texts(3)[2] == "a3"
-
-
-def test_an_engine_that_is_only_slow_is_given_more_time(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Engine()
-    pool = new_pool(engine, hang_s=0.3)
-    pool.submit(job("a", 0), outcomes)
-    until(lambda: pool.stats().hung == 1)
-    engine.open()
-    assert outcomes.texts(1) == ["a0"]
-    until(lambda: pool.stats().abandoned == 0)
-    slow = threading.Event()
-    engine.transcribe = lambda jobs: slow.wait(0.4) or [Hypothesis(())]  # type: ignore[method-assign, assignment]
-    pool.submit(job("a", 1), outcomes)
-    outcomes.wait(2)
-    assert pool.stats().hung == 1
-
-
-def test_threads_that_hang_are_bounded(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Patient(hangs=set(range(1000)), concurrency=2)
-    pool = new_pool(engine, hang_s=0.01, most_abandoned=3)
-    others = len(pool_threads())
-    for number in range(12):
-        with contextlib.suppress(EngineFailedError):
-            pool.submit(job(f"s{number}", number), outcomes)
-    until(lambda: pool.stats().workers == 0)
-    assert pool.stats().abandoned == 5
-    assert len(pool_threads()) <= others + 3
-    assert all(isinstance(outcome.error, EngineFailedError) for outcome in outcomes.wait(pool.stats().accepted))
-    engine.healing.set()
-    until(lambda: (pool.stats().workers, pool.stats().abandoned) == (2, 0))
-
-
-def test_an_engine_that_died_is_built_anew_and_the_job_tried_again(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Rebuilt(dies={1})
-    pool = new_pool(engine)
-    for number in range(3):
-        pool.submit(job("a", number), outcomes)
-    assert outcomes.texts(3) == ["a0", "a1", "a2"]
-    assert (engine.rebuilds, pool.stats().rebuilt, pool.stats().retried, pool.stats().failed) == (1, 1, 1, 0)
-
-
-def test_an_engine_that_cannot_be_built_anew_fails_job_by_job(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Patient(dies={1})
-    pool = new_pool(engine)
-    for number in range(3):
-        pool.submit(job("a", number), outcomes)
-    assert outcomes.texts(3) == ["a0", "killed", "killed"]
-    assert pool.stats().retried == 2
-
-
-def test_a_hang_has_the_engine_built_anew(new_pool: NewPool, outcomes: Outcomes) -> None:
-    engine = Rebuilt(hangs={0})
-    pool = new_pool(engine, hang_s=0.3)
-    pool.submit(job("a", 0), outcomes)
-    assert outcomes.texts(1) == ["a0"]
-    assert engine.rebuilds == 1
-    engine.healing.set()
-    until(lambda: pool.stats().abandoned == 0)
-
-
-@pytest.mark.parametrize("blow", [SystemExit, KeyboardInterrupt, MemoryError, RuntimeError])
-def test_whatever_the_engine_throws_the_thread_lives(
-    new_pool: NewPool, outcomes: Outcomes, blow: type[BaseException]
-) -> None:
-    engine = Engine()
-    engine.open()
-    blows = iter([True])
-    calm = engine.transcribe
-
-    def transcribe(jobs: Sequence[Job]) -> list[Hypothesis]:
-        if next(blows, False):
-            raise blow("killed")
-        return calm(jobs)
-
-    engine.transcribe = transcribe  # type: ignore[method-assign]
-    pool = new_pool(engine)
-    pool.submit(job("a", 0), outcomes)
-    assert outcomes.texts(1) == ["a0"]
-    assert pool.stats().workers == 1
-
-
-def test_a_thread_that_breaks_is_replaced(
-    new_pool: NewPool, engine: Engine, outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Not in the engine but in the pool: whatever the reason, nobody waits for ever."""
-    engine.open()
-    pool = new_pool(engine)
-    succeeded, blows = pool._dispatcher.succeeded, iter([True])
-
-    def breaking(*args: Any) -> Any:
-        if next(blows, False):
-            raise SystemExit
-        return succeeded(*args)
-
-    monkeypatch.setattr(pool._dispatcher, "succeeded", breaking)
-    pool.submit(job("a", 0), outcomes)
-    assert outcomes.texts(1) == ["a0"]
-    assert pool.stats().workers == 1
-    assert outcomes.threads == {"fastring-asr-1"}
 
 
 def test_a_progressive_engine_hears_a_stream_in_order_and_one_at_a_time(new_pool: NewPool, outcomes: Outcomes) -> None:

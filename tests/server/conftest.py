@@ -1,41 +1,30 @@
-"""A real server on a real port, with whatever engine a test wants."""
+"""A real server on a real port with whatever engine a test wants, or with nothing but the pump."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
-from serving import Kept, serving
+from pump import Pump
+from serving_fixtures import digits, serve, server
 
-from fastring.config import AsrSettings
+from fastring.config import ServerSettings
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator
 
-    from serving import Running, Serve
-
-    from fastring.asr.transcriber import Transcriber
+__all__ = ["digits", "serve", "server"]
 
 
 @pytest.fixture
-def serve() -> Serve:
-    """`async with serve(settings, transcriber) as server`; both have defaults, keywords are server settings."""
-    return serving
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[Running]:
-    """One with every default."""
-    async with serving() as running:
+async def pump(request: pytest.FixtureRequest) -> AsyncIterator[Pump]:
+    settings = getattr(request, "param", ServerSettings(max_message_bytes=4096, send_queue=16))
+    async with Pump(settings).running() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
-def digits() -> Iterator[Transcriber]:
-    """The real engine with the model that ships; a server leaves it open."""
-    pytest.importorskip("faster_whisper")
-    from fastring.asr.engines import create_transcriber
-
-    engine = create_transcriber(AsrSettings(model="digits", workers=1, threads=1))
-    yield Kept(engine)
-    engine.close()
+@pytest.fixture
+async def client() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session

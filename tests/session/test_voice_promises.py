@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scripted_world import NUMBERS, RATE, Speech, World, check_order, hear, make_world, speak
+from scripted_world import ENDPOINT, NUMBERS, RATE, Speech, World, check_order, hear, make_world, speak
 
 from fastring.asr.transcriber import Hypothesis, Job
 from fastring.config import EndpointSettings, VoiceSettings
@@ -16,7 +16,6 @@ from fastring.events import Word
 
 HOP = RATE // 2
 TAIL = 5 * 512  # what fades away after the end is decoded too
-ENDPOINT = EndpointSettings(max_utterance_s=60.0)
 PATIENT = EndpointSettings(max_utterance_s=60.0, trailing_silence_ms=2000)  # pauses fall within utterances
 SPOKEN = speak(
     [0.4, "one two three", 0.7, "four", 0.5, "five six seven eight nine zero one two", 0.6, "three four", 0.4]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+ENDPOINT = EndpointSettings(max_utterance_s=60.0)
 CAPABILITIES = Capabilities(engine="scripted", model="world")
 
 
@@ -229,3 +230,7 @@ def make_world(
 def failing(job: Job) -> Hypothesis:
     """An engine that is broken."""
     raise EngineFailedError("the engine broke")
+
+
+TWO = speak([0.5, "one two three four five six", 1.0, "seven eight nine", 1.0])
+LONG = speak([0.5, " ".join(NUMBERS * 16), 1.0])  # 40 s without a pause

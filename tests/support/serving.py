@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SCRIPT = ("zero one two three", "four five six")
 BASE = "/api/v1/stream/"
+VOICE = BASE + "voice/"
 RATE = 16_000
 
 
@@ -158,3 +159,15 @@ class Kept:
 
     def close(self) -> None:
         pass
+
+
+async def converse(server: Running, audio: bytes, path: str = VOICE + "a", size: int = 3200) -> list[dict[str, Any]]:
+    """Send audio, close, and hear everything."""
+    async with server.connect(path) as ws:
+        for chunk in chunks(audio, size):
+            await ws.send_bytes(chunk)
+        await ws.send_str('{"type":"close"}')
+        messages = await listen(ws)
+        await ws.receive()
+        assert ws.close_code == 1000
+    return messages
