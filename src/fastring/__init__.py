@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fastring._version import __version__
-from fastring.analysis.analyzer import Analyzer, Features, analyze_many
-from fastring.analysis.batch import Tracks, analyze
-from fastring.analysis.gate import EnergyGate
-from fastring.analysis.realtime import RealtimeAnalysisResult, RealtimeAudioAnalyzer
-from fastring.audio.headers import get_include, get_library_dir
-from fastring.audio.pcm import float32_to_pcm16, pcm16_to_float32
-from fastring.audio.ring import LostRange, RingBuffer, RingReader, RingStats
+
+TYPE_CHECKING = False  # for type checkers; the module `typing` would take longer to load than all the rest
 
 if TYPE_CHECKING:
+    from fastring.analysis.analyzer import Analyzer, Features, analyze_many
+    from fastring.analysis.batch import Tracks, analyze
+    from fastring.analysis.gate import EnergyGate
+    from fastring.analysis.realtime import RealtimeAnalysisResult, RealtimeAudioAnalyzer
+    from fastring.audio.headers import get_include, get_library_dir
+    from fastring.audio.pcm import float32_to_pcm16, pcm16_to_float32
+    from fastring.audio.ring import LostRange, RingBuffer, RingReader, RingStats
     from fastring.streams.audio_buffer import AudioBuffer
     from fastring.streams.buffer_manager import AudioBufferManager
     from fastring.streams.processor import StreamingAudioProcessor
@@ -41,12 +41,21 @@ __all__ = [
     "pcm16_to_float32",
 ]
 
-# What brings asyncio and threads along is imported when it is first asked for.
-_LATER = {
-    "AudioBuffer": "fastring.streams.audio_buffer",
-    "AudioBufferManager": "fastring.streams.buffer_manager",
-    "StreamingAudioProcessor": "fastring.streams.processor",
+# Each is imported when it is first asked for: the command must be able to take a Ctrl-C before NumPy is loaded, and who
+# wants a ring needs no asyncio.
+_HOMES = {
+    "analysis.analyzer": ("Analyzer", "Features", "analyze_many"),
+    "analysis.batch": ("Tracks", "analyze"),
+    "analysis.gate": ("EnergyGate",),
+    "analysis.realtime": ("RealtimeAnalysisResult", "RealtimeAudioAnalyzer"),
+    "audio.headers": ("get_include", "get_library_dir"),
+    "audio.pcm": ("float32_to_pcm16", "pcm16_to_float32"),
+    "audio.ring": ("LostRange", "RingBuffer", "RingReader", "RingStats"),
+    "streams.audio_buffer": ("AudioBuffer",),
+    "streams.buffer_manager": ("AudioBufferManager",),
+    "streams.processor": ("StreamingAudioProcessor",),
 }
+_LATER = {name: f"fastring.{home}" for home, names in _HOMES.items() for name in names}
 
 
 def __getattr__(name: str) -> object:

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import io
 import os
+import signal
 import sys
 
 __all__ = ["main"]
@@ -33,6 +34,7 @@ def _end_with_the_engine(ending: SystemExit) -> None:
 
 
 def _run() -> None:
+    signal.signal(signal.SIGINT, _end_at_once)  # while the modules load; some would make an error of their own of it
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal without Unicode shows a question mark, and no traceback
             stream.reconfigure(errors="replace")
@@ -42,8 +44,7 @@ def _run() -> None:
         if (error.name or "").partition(".")[0] not in {"typer", "rich", "pydantic", "click"}:
             raise
         sys.exit(f'fastring\'s commands need {error.name}: pip install "fastring[files]"')
-    except KeyboardInterrupt:  # while the modules load; later on the commands see to it
-        sys.exit(130)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on the commands see to it
     try:
         try:
             app(prog_name="fastring")
@@ -55,6 +56,11 @@ def _run() -> None:
             raise
         _leave_stdout()
         sys.exit(1 if error.errno == errno.EPIPE else f"error: cannot write the output: {error.strerror}")
+
+
+def _end_at_once(_signal: int, _frame: object) -> None:
+    """Nothing has begun that would have to be ended."""
+    os._exit(130)
 
 
 def _leave_stdout() -> None:
