@@ -40,9 +40,10 @@ def test_an_endpoint_wants_the_whole_and_no_partial_any_more() -> None:
     assert one.take_final() == Want("final", SECOND - 5000, SECOND + 9500, 2.0)
     assert one.take_final() is None
     assert one.needed_from is None
-    assert not one.partial_decoded(SECOND - 5000, words(2), SECOND + 8000)
+    assert one.partial_decoded(SECOND - 5000, words(2), SECOND + 8000)  # it was out already, and is of use until then
     one.whole_decoded(words(2), quietest, SECOND + 16_000, 8000, 3.0)
     assert one.state is State.DONE
+    assert not one.partial_decoded(SECOND - 5000, words(2), SECOND + 8000)
     assert [word.text for word in one.words] == ["w0"]
 
 

@@ -98,6 +98,15 @@ class Endpointer:
         return self._silence * _FRAME_MS if self._state is _State.SPEECH else 0.0
 
     @property
+    def silence_wanted_ms(self) -> float:
+        """Silence, weighted so, that would end the open utterance now."""
+        wanted = float(self._settings.trailing_silence_ms)
+        if self._last_voiced - self._onset < _SHORT_S * 16_000:
+            wanted *= _SHORT_FACTOR
+        hurry = (self._position - self._onset) / self._longest - _HURRY
+        return wanted if hurry <= 0 else max(_FRAME_MS, wanted * (1 - hurry / (1 - _HURRY)))
+
+    @property
     def last_voiced(self) -> int:
         """End of the last frame of speech in the open utterance."""
         return self._last_voiced
@@ -146,7 +155,7 @@ class Endpointer:
             self._last_voiced, self._silence = self._position, 0.0
         else:
             self._silence += self._weight(frame.probability)
-            if self._silence * _FRAME_MS >= self._silence_wanted_ms():
+            if self._silence * _FRAME_MS >= self.silence_wanted_ms:
                 audio_end = min(self._last_voiced + TAIL_FRAMES * FRAME_SAMPLES, self._position)
                 return (self._end(self._last_voiced, audio_end, "silence"),)
         if self._position - self._onset >= self._longest:
@@ -159,13 +168,6 @@ class Endpointer:
         doubtful = max(self._settings.silence_threshold, _SURE_PROBABILITY + 0.01)
         sureness = min(1.0, (doubtful - probability) / (doubtful - _SURE_PROBABILITY))
         return _DOUBTFUL_WEIGHT + (_SURE_WEIGHT - _DOUBTFUL_WEIGHT) * sureness
-
-    def _silence_wanted_ms(self) -> float:
-        wanted = float(self._settings.trailing_silence_ms)
-        if self._last_voiced - self._onset < _SHORT_S * 16_000:
-            wanted *= _SHORT_FACTOR
-        hurry = (self._position - self._onset) / self._longest - _HURRY
-        return wanted if hurry <= 0 else max(_FRAME_MS, wanted * (1 - hurry / (1 - _HURRY)))
 
     def _begin(self) -> SpeechStart:
         self._state = _State.SPEECH

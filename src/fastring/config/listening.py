@@ -70,7 +70,9 @@ class VoiceSettings:
         300, "mean latency under this shortens the window by 0.5 s", env="ADAPTIVE_LATENCY_LOW_MS"
     )
     early_triggers: bool = setting(True, "say early_trigger when what is heard is likely all of the utterance")
-    early_processing_threshold: float = setting(0.8, "confidence of a partial, 0..1, from which it triggers early")
+    early_processing_threshold: float = setting(
+        0.8, "chance, 0..1, that a partial is right and complete, from which it triggers early"
+    )
     early_trigger_interval_ms: int = setting(500, "audio between two early triggers of one utterance at least")
     max_segment_s: float = setting(12.0, "an open segment longer than this is cut at its committed words")
     segment_pause_ms: int = setting(500, "an open segment is cut where the speaker pauses for this long; 0: never")

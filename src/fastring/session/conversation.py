@@ -118,6 +118,7 @@ class Conversation:
                 self._end(decision, position, arrived)
         if self._speaking is not None:
             self._speaking.grow(self._listening.position, arrived, self._listening.written)
+            self._consider(self._speaking.number, self._listening.end_chance)
 
     def finalize(self) -> None:
         """Answer a finalize; speech has been ended for it. If nothing is being said, an empty utterance answers."""
@@ -150,7 +151,14 @@ class Conversation:
     def _end(self, turn: SpeechEnd, position: int, now: float) -> None:
         if self._speaking is not None:
             self._speaking.endpoint(turn.end, turn.audio_end, position, now, turn.reason)
+            self._consider(self._speaking.number, 1.0)
             self._speaking = None
+
+    def _consider(self, utterance: int, end_chance: float) -> None:
+        """A text that waits for its speaker to be done may trigger now."""
+        if (trigger := self._triggers.get(utterance)) is not None:
+            for event in trigger.consider(end_chance, self._listening.last_voiced):
+                self.outbox.say(utterance, event)
 
     def _open(self, utterance: Utterance, *, silent: bool = False) -> None:
         self._utterances.append(utterance)
@@ -232,6 +240,7 @@ class Conversation:
         if (trigger := self._triggers.get(utterance.number)) is not None:
             for event in trigger.partial(partial, in_pause=in_pause):
                 self.outbox.say(utterance.number, event)
+            self._consider(utterance.number, self._listening.end_chance if utterance is self._speaking else 1.0)
 
     def _whole_decoded(self, utterance: Utterance, words: Sequence[Word] | None, latency: Latency, now: float) -> None:
         listening = self._listening

@@ -10,6 +10,7 @@ import numpy as np
 from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
 from fastring.analysis.endpoint import TAIL_FRAMES, Decision, Endpointer, SpeechEnd, SpeechStart
 from fastring.audio.ring import RingBuffer
+from fastring.session.pauses import Pauses
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,6 +74,7 @@ class Listening:
         self._scored = 0
         self._barrier = 0
         self._paused = False
+        self._pauses = Pauses()
         self._rest_ms = rest_ms or float("inf")
         self._resting = False
 
@@ -95,6 +97,16 @@ class Listening:
     def gated_share(self) -> float:
         """Share of the frames that the energy gate kept from the voice detector, 0..1."""
         return 1 - self._scored / self.frames if self._measured else 0.0
+
+    @property
+    def last_voiced(self) -> int:
+        """End of the last frame of speech in the open utterance."""
+        return self._endpointer.last_voiced
+
+    @property
+    def end_chance(self) -> float:
+        """That the speaker's pause as it stands ends the utterance, 0..1; 0 while somebody speaks. See `Pauses`."""
+        return self._pauses.chance
 
     @property
     def level_db(self) -> float:
@@ -122,6 +134,7 @@ class Listening:
 
     def end_speech(self) -> list[Turn]:
         """End speech here and now, if there is any."""
+        self._pauses.end(by_silence=False)
         return [Turn(self.position, self._held(it)) for it in self._endpointer.force_end(self._written)]
 
     def read(self, start: int, end: int) -> NDArray[np.float32]:
@@ -154,9 +167,18 @@ class Listening:
             self._measured += FRAME_SAMPLES
             self._levels.append(frame.level_db)
             self._scored += frame.scored
-            turns += [Turn(self.position, self._held(it)) for it in self._endpointer.push(frame)]
+            decisions = self._endpointer.push(frame)
+            self._note_pause(decisions)
+            turns += [Turn(self.position, self._held(it)) for it in decisions]
             turns += [Turn(self.position, it) for it in self._breaks()]
         return turns
+
+    def _note_pause(self, decisions: Sequence[Decision]) -> None:
+        if self._endpointer.in_speech:
+            self._pauses.observe(self._endpointer.silence_ms, self._endpointer.silence_wanted_ms)
+        for decision in decisions:
+            if isinstance(decision, SpeechEnd):
+                self._pauses.end(by_silence=decision.reason == "silence")
 
     def _breaks(self) -> list[Pause | Rest | Resume]:
         """What the last frame says about pauses within speech."""

@@ -14,7 +14,7 @@ __all__ = ["EarlyTriggers", "Trigger"]
 
 
 class EarlyTriggers(NamedTuple):
-    """When a partial triggers: from this confidence (0..1) on, and so many samples after the last one."""
+    """When a partial triggers: from this chance (0..1) on, and so many samples after the last one."""
 
     threshold: float
     interval: int
@@ -23,12 +23,15 @@ class EarlyTriggers(NamedTuple):
 class Trigger:
     """The triggers of one utterance, of which at most one is live.
 
-    A partial triggers when its confidence is high and its text is settled: all of it has become stable, or it was
-    decoded in a pause, so that no word was cut in the middle. Text that says something else takes the trigger back.
+    A partial is a candidate when its text is settled: all of it has become stable, or it was decoded in a pause, so
+    that no word was cut in the middle. It triggers once the chance that it is right and complete reaches the threshold:
+    its words' probability times the chance that the pause, as it stands, ends the utterance. So a doubtful text waits
+    for a longer pause, and one whose speaker goes on never triggers. Text that says something else takes the trigger
+    back.
 
     Args:
         utterance: its number.
-        threshold: confidence, 0..1, from which a partial triggers.
+        threshold: chance, 0..1, from which a partial triggers.
         interval: samples between two triggers at least.
     """
 
@@ -36,22 +39,40 @@ class Trigger:
         self._utterance = utterance
         self._threshold = threshold
         self._interval = interval
+        self._candidate: Partial | None = None
         self._live: EarlyTrigger | None = None
         self._count = 0
         self._last_end: int | None = None
 
-    def partial(self, partial: Partial, *, in_pause: bool) -> list[EarlyTrigger | EarlyTriggerRetracted]:
+    def partial(self, partial: Partial, *, in_pause: bool) -> list[EarlyTriggerRetracted]:
         """Take the next partial; what is to be said after it."""
-        said: list[EarlyTrigger | EarlyTriggerRetracted] = list(self._retraction(partial.text, "the text went on"))
+        said = self._retraction(partial.text, "the text went on")
         settled = in_pause or partial.stable_text == partial.text
-        if self._live is None and settled and partial.confidence >= self._threshold and self._rested(partial.end):
-            self._live = EarlyTrigger(
-                0, self._utterance, f"{self._utterance}-{self._count}", partial.text, partial.confidence
-            )
-            self._count += 1
-            self._last_end = partial.end
-            said.append(self._live)
+        sure = partial.confidence >= self._threshold
+        self._candidate = partial if settled and sure and self._live is None and self._rested(partial.end) else None
         return said
+
+    def consider(self, end_chance: float, last_voiced: int) -> list[EarlyTrigger]:
+        """Time has gone on: trigger if it is time.
+
+        Args:
+            end_chance: that nothing more is said, as far as the pause tells, 0..1.
+            last_voiced: speech so far ends at this sample; a text that was decoded before it is not all of it.
+        """
+        candidate = self._candidate
+        if candidate is None:
+            return []
+        if candidate.end < last_voiced:
+            self._candidate = None
+            return []
+        confidence = candidate.confidence * end_chance
+        if confidence < self._threshold:
+            return []
+        self._live = EarlyTrigger(0, self._utterance, f"{self._utterance}-{self._count}", candidate.text, confidence)
+        self._candidate = None
+        self._count += 1
+        self._last_end = candidate.end
+        return [self._live]
 
     def final(self, final: Final) -> list[EarlyTriggerRetracted]:
         """Take the final; what is to be said before it."""

@@ -174,8 +174,8 @@ class Utterance:
         return want
 
     def partial_decoded(self, start: int, words: Sequence[Word], end: int) -> bool:
-        """Take a hypothesis of the open segment; False if the segment has moved on."""
-        if self.state is not State.OPEN or start != self._start:
+        """Take a hypothesis of the open segment, or of the last one, until its final; False if it has moved on."""
+        if self.state not in (State.OPEN, State.ENDING) or start != self._start:
             return False
         self._agreement.push(words, end)
         self.decoded = max(self.decoded, end)

@@ -10,7 +10,7 @@ import pytest
 from chat_service import ChatService, chat_service
 from serving import SCRIPT, TWO_UTTERANCES, chunks, listen, of, settings_for_tests
 
-from fastring.config import RepliesSettings, Settings, VoiceSettings
+from fastring.config import EndpointSettings, RepliesSettings, Settings, VoiceSettings
 
 if TYPE_CHECKING:
     from serving import Running, Serve
@@ -22,7 +22,8 @@ PATH = "/api/v1/stream/voice/a"
 def settings(service: ChatService, *, early: bool = False, **replies: Any) -> Settings:
     return replace(
         settings_for_tests(),
-        voice=VoiceSettings(early_triggers=early),
+        voice=VoiceSettings(early_triggers=early, early_processing_threshold=0.5),
+        endpoint=EndpointSettings(vad="energy", trailing_silence_ms=500),
         replies=RepliesSettings(base_url=service.url, api_key="secret", system_prompt="Be brief.", **replies),
     )
 
