@@ -18,9 +18,10 @@ $pip --no-build-isolation --no-deps --force-reinstall -Cbuild-dir="build/free_th
 "$env/bin/python" -W error -c '
 import sys, fastring
 assert not sys._is_gil_enabled(), "importing fastring brought the GIL back"'
-"$env/bin/python" -m pytest -q -p no:cacheprovider \
-  tests/audio/test_ring.py tests/audio/test_ring_input.py tests/audio/test_ring_threads.py tests/audio/test_pcm.py \
-  tests/analysis/test_analyzer.py tests/analysis/test_batch.py tests/analysis/test_gate.py tests/analysis/test_realtime.py
+"$env/bin/python" -m pytest -q -p no:cacheprovider tests/audio/test_pcm.py \
+  tests/audio/test_ring.py tests/audio/test_ring_readers.py tests/audio/test_ring_input.py tests/audio/test_ring_threads.py \
+  tests/analysis/test_analyzer.py tests/analysis/test_analyzer_input.py tests/analysis/test_batch.py \
+  tests/analysis/test_gate.py tests/analysis/test_realtime.py
 for gil in 1 0; do
   PYTHON_GIL=$gil "$env/bin/python" benchmarks/two_threads.py
 done
