@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pytest
 
-from fastring.asr.models import resolve_model
 from fastring.asr.transcriber import Job, Rebuildable
 from fastring.asr.whisper import WhisperTranscriber
 from fastring.config import AsrSettings
-from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableError
+from fastring.errors import EngineFailedError, ModelUnavailableError
 from fastring.recordings import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -244,18 +242,3 @@ def test_thirty_seconds_are_the_longest_encode(
     )
     whisper.transcribe([job(np.resize(speech("seen_2"), 30 * 16_000), "partial")])
     assert lengths == [3000]
-
-
-def test_a_broken_model_file_is_a_clear_error(tmp_path: Path) -> None:
-    for file in resolve_model("digits").iterdir():
-        (tmp_path / file.name).write_bytes(b"x" if file.name == "model.bin" else file.read_bytes())
-    with pytest.raises(ModelUnavailableError, match="cannot be loaded"):
-        WhisperTranscriber(AsrSettings(model=str(tmp_path)))
-
-
-@pytest.mark.parametrize(
-    ("setting", "value"), [("compute_type", "int3"), ("device", "abacus")], ids=["compute_type", "device"]
-)
-def test_settings_that_do_not_exist_name_those_that_do(setting: str, value: str) -> None:
-    with pytest.raises(ConfigError, match=f"asr.{setting} = '{value}'"):
-        WhisperTranscriber(replace(AsrSettings(model="digits"), **{setting: value}))

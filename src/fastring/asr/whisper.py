@@ -1,4 +1,4 @@
-"""Whisper through faster-whisper and CTranslate2: the only file that imports them.
+"""Whisper through faster-whisper and CTranslate2 (`whisper_library`).
 
 A job of up to 30 s is one window: features, one encoder run, one decoding, one alignment, and the GIL is free in the
 last three. (faster-whisper's own `transcribe` encodes twice where the language is unknown, and again for a tail that
@@ -9,7 +9,6 @@ quiet.
 from __future__ import annotations
 
 import math
-import os
 import zlib
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -22,6 +21,7 @@ from fastring.asr.log_mel import LogMel
 from fastring.asr.models import resolve_model
 from fastring.asr.tones import is_tones
 from fastring.asr.transcriber import Capabilities, Hypothesis, Job
+from fastring.asr.whisper_library import choose_device, load_library, load_model
 from fastring.asr.windows import quiet_cuts
 from fastring.asr.words import UNSPACED, Piece, cut_loops, join_pieces, sounding_s, tighten
 from fastring.errors import ConfigError, EngineFailedError, ModelUnavailableError
@@ -84,15 +84,15 @@ class WhisperTranscriber:
         self.short_encode = settings.short_encode == "on" or (
             settings.short_encode == "auto" and settings.model in BEAR_SHORT_ENCODE
         )
-        library = _load_library()
-        device, compute_type = _device(library, settings)
+        library = load_library()
+        device, compute_type = choose_device(library, settings)
         workers, threads = (
             divide_cores(available_cores(), settings.workers, settings.threads)
             if device == "cpu"
             else (settings.workers or 1, settings.threads or 1)
         )
         path = str(resolve_model(settings.model))
-        self._load: Callable[[], Any] = lambda: _load_model(
+        self._load: Callable[[], Any] = lambda: load_model(
             library, path, device, compute_type, workers, threads, settings
         )
         self._model: Any = self._load()
@@ -318,65 +318,3 @@ def _no_speech_tokens(tokenizer: Any) -> list[int]:
     """Tokens that are no speech: symbols, and the control tokens a transcript never holds."""
     control = (tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sot_prev, tokenizer.sot_lm)
     return sorted({*tokenizer.non_speech_tokens, *(token for token in control if token is not None)})
-
-
-# --- the libraries ---------------------------------------------------------------------------------------------------
-
-
-class _Library:
-    """What is used of faster-whisper and CTranslate2, imported late: it takes most of a second."""
-
-    def __init__(self) -> None:
-        # Idle OpenMP threads would spin, and take the cores from the other workers (10x slower when contended).
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        os.environ.setdefault("KMP_BLOCKTIME", "0")
-        import ctranslate2
-        import faster_whisper
-        from faster_whisper.tokenizer import Tokenizer
-
-        self.ctranslate2 = ctranslate2
-        self.whisper_model = faster_whisper.WhisperModel
-        self._tokenizer = Tokenizer
-
-    def tokenizer(self, model: Any, language: str) -> Any:
-        return self._tokenizer(model.hf_tokenizer, model.model.is_multilingual, task="transcribe", language=language)
-
-
-def _load_library() -> _Library:
-    try:
-        return _Library()
-    except ImportError as error:
-        raise ModelUnavailableError(
-            f"The engine faster-whisper is not installed ({error}):\n  pip install 'fastring[asr]'"
-        ) from error
-
-
-def _device(library: _Library, settings: AsrSettings) -> tuple[str, str]:
-    """Device and compute type, chosen where the settings leave it open: int8 on a CPU, float16 on a GPU."""
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if library.ctranslate2.get_cuda_device_count() > 0 else "cpu"
-    try:
-        supported = set(library.ctranslate2.get_supported_compute_types(device))
-    except (ValueError, RuntimeError) as error:
-        raise ConfigError(f"asr.device = {settings.device!r}: must be cpu, cuda or auto ({error})") from error
-    compute_type = settings.compute_type
-    if compute_type == "default":
-        wanted = "int8" if device == "cpu" else "float16"
-        return device, wanted if wanted in supported else "default"
-    if compute_type not in supported | {"auto"}:
-        raise ConfigError(
-            f"asr.compute_type = {compute_type!r}: {device} supports default, auto, {', '.join(sorted(supported))}"
-        )
-    return device, compute_type
-
-
-def _load_model(
-    library: _Library, path: str, device: str, compute_type: str, workers: int, threads: int, settings: AsrSettings
-) -> Any:
-    try:
-        return library.whisper_model(
-            path, device=device, compute_type=compute_type, cpu_threads=threads, num_workers=workers
-        )
-    except Exception as error:
-        raise ModelUnavailableError(f"The model {settings.model!r} ({path}) cannot be loaded: {error}") from error
