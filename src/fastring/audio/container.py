@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fastring.audio.feed import Feed, ForwardFeed, SeekableFeed, look_for_index, read_to
 from fastring.audio.ffmpeg import decoded_frames, import_av, open_container
 from fastring.audio.pcm import float32_to_pcm16
 from fastring.audio.raw import PcmDecoder
@@ -41,10 +42,6 @@ _BEGINNINGS = (
     *((4, kind) for kind in (b"ftyp", b"styp", b"moof", b"sidx")),
 )
 _DOUBTFUL_BYTES = 16_384
-
-_MAX_BOXES_BYTES = 1 << 16  # of an MP4 before its index or its audio
-
-MAX_RETAINED_BYTES = 64 << 20  # of an MP4 that says only at its end what it holds
 
 
 class ContainerDecoder:
@@ -150,7 +147,7 @@ class _Ffmpeg:
     """A thread in which FFmpeg pulls what the owner pushes."""
 
     def __init__(self, sample_rate: int, channels: Channels, max_burst_samples: int) -> None:
-        self._feed = _Feed(max_burst_samples)
+        self._feed = Feed(max_burst_samples)
         # The thread must not hold this object, or it would never be dropped.
         self._thread = threading.Thread(
             target=_decode_feed, args=(self._feed, sample_rate, channels), name="fastring-decode", daemon=True
@@ -175,160 +172,14 @@ class _Ffmpeg:
         return float32_to_pcm16(np.ascontiguousarray(self._feed.take()))
 
 
-class _Feed:
-    """Where the two sides of a decoder meet: a file to FFmpeg, a mailbox to its owner."""
-
-    def __init__(self, max_burst_samples: int) -> None:
-        self._changed = threading.Condition()
-        self._pending = bytearray()
-        self._hungry = False  # FFmpeg waits for bytes
-        self._ended = False
-        self._finished = False  # the thread has nothing more to say
-        self._failure: FastringError | None = None
-        self._decoded: list[NDArray[np.float32]] = []
-        self._decoded_samples = 0
-        self._max_burst_samples = max_burst_samples
-
-    # --- the owner's side
-
-    def give(self, data: bytes) -> None:
-        """Hand bytes over, and wait until FFmpeg has made of them what it can."""
-        with self._changed:
-            if self._finished or self._ended:
-                return
-            self._pending += data
-            self._hungry = False
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._hungry or self._finished)
-
-    def take(self) -> NDArray[np.float32]:
-        """What is decoded. A failure is told when there is nothing else to give."""
-        with self._changed:
-            decoded, self._decoded, self._decoded_samples = self._decoded, [], 0
-            if not decoded and self._failure is not None:
-                raise type(self._failure)(*self._failure.args) from self._failure
-        return np.concatenate(decoded) if decoded else np.zeros(0, np.float32)
-
-    def end(self) -> None:
-        """No more bytes come."""
-        with self._changed:
-            self._ended = True
-            self._changed.notify_all()
-
-    # --- FFmpeg's side
-
-    def read(self, n_bytes: int) -> bytes:
-        """Up to `n_bytes`; waits for the first. Nothing at the end."""
-        with self._changed:
-            while not self._pending and not self._ended:
-                self._hungry = True
-                self._changed.notify_all()
-                self._changed.wait()
-            data = bytes(self._pending[:n_bytes])
-            del self._pending[:n_bytes]
-            return data
-
-    def put(self, samples: NDArray[np.float32]) -> None:
-        """Leave decoded samples for the owner."""
-        with self._changed:
-            self._decoded_samples += len(samples)
-            if self._decoded_samples > self._max_burst_samples:
-                raise DecodeError(f"one message holds more than {self._max_burst_samples} samples of audio")
-            if len(samples):
-                self._decoded.append(samples)
-
-    def finish(self, failure: FastringError | None) -> None:
-        """The thread is done; with what came before a failure."""
-        with self._changed:
-            self._failure = failure
-            self._finished = True
-            self._changed.notify_all()
-
-
-class _SeekableFeed:
-    """A feed that keeps what it has read, for MP4, which may tell at its end where things are.
-
-    Seeking ahead waits for the bytes to come.
-    """
-
-    def __init__(self, feed: _Feed, begun: bytes) -> None:
-        self._feed = feed
-        self._kept = bytearray(begun)
-        self._at = 0
-
-    def read(self, n_bytes: int) -> bytes:
-        while len(self._kept) <= self._at and self._more():
-            pass
-        data = bytes(self._kept[self._at : self._at + n_bytes])
-        self._at += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        if whence == 2:
-            while self._more():
-                pass
-        base = (0, self._at, len(self._kept))[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def _more(self) -> bool:
-        data = self._feed.read(1 << 16)
-        if len(self._kept) + len(data) > MAX_RETAINED_BYTES:
-            raise DecodeError(f"an MP4 of more than {MAX_RETAINED_BYTES} bytes must have its index (moov) in front")
-        self._kept += data
-        return bool(data)
-
-
-class _ForwardFeed:
-    """A feed that cannot be sought, beginning with bytes that were looked at already."""
-
-    def __init__(self, feed: _Feed, begun: bytes) -> None:
-        self._feed = feed
-        self._begun = begun
-
-    def read(self, n_bytes: int) -> bytes:
-        if not self._begun:
-            return self._feed.read(n_bytes)
-        data, self._begun = self._begun[:n_bytes], self._begun[n_bytes:]
-        return data
-
-
-def _read_to(feed: _Feed, begun: bytes, n_bytes: int) -> bytes:
-    """So many bytes from the beginning, or all if there are not so many."""
-    while len(begun) < n_bytes and (data := feed.read(n_bytes - len(begun))):
-        begun += data
-    return begun
-
-
-def _look_for_index(feed: _Feed, begun: bytes) -> tuple[bytes, bool]:
-    """What was read of an MP4 for it, and whether its index stands before its audio.
-
-    Then it is read forward only, as it comes: in a file that it can seek, FFmpeg looks for more index at the end first,
-    which a browser's recording reaches when it is over.
-    """
-    at = 0
-    while at < _MAX_BOXES_BYTES:
-        begun = _read_to(feed, begun, at + 8)
-        size, kind = int.from_bytes(begun[at : at + 4], "big"), begun[at + 4 : at + 8]
-        if kind in (b"moov", b"moof"):
-            return begun, True
-        if kind == b"mdat" or size < 8:  # the audio, or a size that tells nothing
-            return begun, False
-        at += size
-    return begun, False
-
-
-def _decode_feed(feed: _Feed, sample_rate: int, channels: Channels) -> None:
+def _decode_feed(feed: Feed, sample_rate: int, channels: Channels) -> None:
     """The thread: everything the feed gives, decoded and converted, goes back into it."""
     try:
-        begun = _read_to(feed, b"", 12)
-        kind: type[_ForwardFeed | _SeekableFeed] = _ForwardFeed
+        begun = read_to(feed, b"", 12)
+        kind: type[ForwardFeed | SeekableFeed] = ForwardFeed
         if begun[4:8] == b"ftyp":
-            begun, indexed = _look_for_index(feed, begun)
-            kind = _ForwardFeed if indexed else _SeekableFeed
+            begun, indexed = look_for_index(feed, begun)
+            kind = ForwardFeed if indexed else SeekableFeed
         file = kind(feed, begun)
         converter = StreamConverter(sample_rate, channels)
         known = any(begun[at:].startswith(magic) for at, magic in _BEGINNINGS)
