@@ -6,9 +6,11 @@
 // the messages of all streams are due evenly spread over each period, message k of stream i at (k + i / STREAMS)
 // periods: it sends what is due and reads what came. Every PROBE_MS a stream sends {"type":"ping"} right behind an
 // audio message; the answer comes when that message has been taken in, so the time between is the latency that the
-// server adds. It says {"started": ...} and {"ended": ...} around the measured seconds, in which the caller reads the
-// server's CPU time, and then its figures: latencies, and how late itself was (a generator that is late measures
-// itself). At the end, and all the time if SECONDS is 0, it holds the connections until its input ends.
+// server adds. After the warm-up, and after the measured seconds, it waits until the server has taken in everything,
+// and says {"started": ...} and {"ended": ...}: the CPU time that the server uses between the two is that of the
+// messages sent between them, however busy the machine is. Then come its figures: latencies, its own CPU time, and how
+// late it was itself (a generator that is late measures itself). At the end, and all the time if SECONDS is 0, it holds
+// the connections until its input ends.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -44,6 +46,12 @@ constexpr unsigned char kMask[4] = {0x37, 0xfa, 0x21, 0x3d};
 Ns now() {
   timespec t{};
   clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * kSecond + t.tv_nsec;
+}
+
+Ns cpu_time() {
+  timespec t{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
   return t.tv_sec * kSecond + t.tv_nsec;
 }
 
@@ -110,42 +118,61 @@ class Crowd {
   }
 
   void run() {
-    const Ns start = now() + kSecond / 20;
-    const Ns from = start + options_.warm_up, until = from + options_.measured;
-    const Ns step_count = static_cast<Ns>(streams_.size());
-    for (std::size_t i = 0; i < streams_.size(); ++i)
-      streams_[i].next_probe = start + options_.probe * static_cast<Ns>(i) / step_count;
-    bool started = false;
+    stretch(options_.warm_up);
+    settle();
+    recording_ = true;
+    const Ns cpu = cpu_time();
+    say("started");
+    stretch(options_.measured);
+    settle();
+    say("ended");
+    recording_ = false;
+    report(cpu_time() - cpu);
+  }
+
+ private:
+  static constexpr std::uint64_t kTimer = ~std::uint64_t{0};
+  static constexpr Ns kLast = -1;  // a probe that only tells that all is taken in, in no hurry
+
+  static void say(const char* what) {
+    std::printf("{\"%s\": %lld}\n", what, static_cast<long long>(now()));
+    std::fflush(stdout);
+  }
+
+  // Sends in real time for so long.
+  void stretch(Ns length) {
+    const Ns start = now() + kSecond / 50, until = start + length;
+    const auto count = static_cast<Ns>(streams_.size());
+    for (Ns i = 0; i < count; ++i)
+      streams_[static_cast<std::size_t>(i)].next_probe = start + options_.probe * i / count;
     for (Ns n = 0;; ++n) {
-      const Ns due = start + n * options_.period / step_count;
-      if (!started && due >= from) {
-        started = true;
-        std::printf("{\"started\": %lld}\n", static_cast<long long>(now()));
-        std::fflush(stdout);
-      }
-      if (due >= until) break;
+      const Ns due = start + n * options_.period / count;
+      if (due >= until) return;
       Ns at = now();
       while (at < due) {
         serve(due);
         at = now();
       }
       if ((n & 15) == 0) serve(0);
-      recording_ = at >= from;
       if (recording_) {
         late_.push_back(at - due);
         ++sent_;
       }
-      send_message(streams_[static_cast<std::size_t>(n % step_count)], at);
+      send_message(streams_[static_cast<std::size_t>(n % count)], at);
     }
-    std::printf("{\"ended\": %lld}\n", static_cast<long long>(now()));
-    std::fflush(stdout);
-    const Ns patience = now() + kSecond / 2;
-    while (now() < patience) serve(patience);
-    report();
   }
 
- private:
-  static constexpr std::uint64_t kTimer = ~std::uint64_t{0};
+  // Waits until the server has taken in all that was sent, so that none of its work lies beyond what is measured.
+  void settle() {
+    for (Stream& stream : streams_) {
+      if (stream.probed != 0) continue;
+      stream.probed = kLast;
+      send(stream, ping_);
+    }
+    const Ns patience = now() + 20 * kSecond;
+    const auto open = [](const Stream& stream) { return stream.probed != 0; };
+    while (now() < patience && std::any_of(streams_.begin(), streams_.end(), open)) serve(now() + kSecond / 50);
+  }
 
   void connect_one(std::size_t index) {
     Stream& stream = streams_[index];
@@ -235,7 +262,7 @@ class Crowd {
     if (payload.find("\"final\"") != payload.npos && recording_) ++finals_;
     if (payload.find("\"error\"") != payload.npos) ++errors_;
     if (stream.probed != 0 && payload.find("\"pong\"") != payload.npos) {
-      if (recording_) latency_.push_back(at - stream.probed);
+      if (recording_ && stream.probed != kLast) latency_.push_back(at - stream.probed);
       stream.probed = 0;
     }
   }
@@ -268,18 +295,19 @@ class Crowd {
     return static_cast<double>(*at) / 1e6;
   }
 
-  void report() {
+  void report(Ns cpu) {
     std::size_t open = 0;
     for (const Stream& stream : streams_) {
       if (stream.probed == 0) continue;
       ++open;
-      latency_.push_back(now() - stream.probed);  // at least
+      if (stream.probed != kLast) latency_.push_back(now() - stream.probed);  // at least
     }
     std::printf(
         "{\"sent\": %zu, \"received\": %zu, \"finals\": %zu, \"errors\": %zu, \"blocked\": %zu, \"unanswered\": %zu, "
-        "\"probes\": %zu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"worst_ms\": %.3f, \"late_p99_ms\": %.3f}\n",
+        "\"probes\": %zu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"worst_ms\": %.3f, \"late_p99_ms\": %.3f, "
+        "\"cpu_s\": %.3f}\n",
         sent_, received_, finals_, errors_, blocked_, open, latency_.size(), ms(latency_, 0.5), ms(latency_, 0.99),
-        ms(latency_, 1.0), ms(late_, 0.99));
+        ms(latency_, 1.0), ms(late_, 0.99), static_cast<double>(cpu) / 1e9);
     std::fflush(stdout);
   }
 

@@ -29,6 +29,18 @@ async def test_messages_go_in_and_events_come_out(pump: Pump, client: aiohttp.Cl
     await gone(pump)
 
 
+async def test_an_event_is_written_where_it_is_posted_and_no_task_is_made_for_it(
+    pump: Pump, client: aiohttp.ClientSession
+) -> None:
+    async with client.ws_connect(pump.url) as ws:
+        await hear(ws)
+        connection = pump.connections[0]
+        connection.post(Pong())
+        assert len(connection._outbox) == 0
+        assert (await hear(ws))["type"] == "pong"
+        assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("write")]
+
+
 async def test_long_audio_is_cut_into_pieces(pump: Pump, client: aiohttp.ClientSession) -> None:
     async with client.ws_connect(pump.url) as ws:
         await ws.send_bytes(bytes(1050))

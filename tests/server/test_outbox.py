@@ -30,6 +30,19 @@ async def test_what_must_arrive_keeps_its_order() -> None:
     assert await box.take() == events
 
 
+async def test_it_is_idle_when_nothing_waits_and_all_that_was_taken_is_sent() -> None:
+    box = Outbox(10)
+    assert box.idle
+    box.put(final(0))
+    assert not box.idle
+    await box.take()
+    assert not box.idle, "what was taken is still being sent"
+    again = asyncio.ensure_future(box.take())
+    await asyncio.sleep(0)
+    assert box.idle
+    again.cancel()
+
+
 async def test_the_newest_partial_and_ack_win_and_go_last() -> None:
     box = Outbox(10)
     for event in (partial("a"), Ack(1, 0), final(0), partial("b"), Ack(2, 1)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import struct
 import time
@@ -11,6 +12,9 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp._websocket.reader import WebSocketDataQueue
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.http import WebSocketReader
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, close, frame
@@ -246,6 +250,108 @@ def test_the_guard_finds_the_first_bare_frame_however_the_bytes_are_cut(
         assert len(parser.data) - len(good) <= (2 if bare else 0)
 
     asyncio.run(walk())
+
+
+MESSAGES = st.builds(
+    lambda opcode, size, width: (opcode, bytes(i % 120 for i in range(size)), width),
+    st.sampled_from([TEXT, BINARY]),
+    st.sampled_from([0, 1, 2, 5, 125, 126, 700]),
+    st.sampled_from([0, 2, 8]),
+) | st.builds(lambda size: (BINARY, bytes(size), 0), st.sampled_from([1000, 1001, 66_000]))
+KINDS = st.sampled_from(["whole", "fragments", "ping"])
+
+
+@given(
+    st.lists(st.tuples(MESSAGES, KINDS), max_size=8),
+    st.lists(st.integers(1, 400), min_size=1, max_size=30),
+    st.lists(st.booleans(), min_size=1, max_size=7),
+    st.lists(st.booleans(), min_size=1, max_size=7),
+)
+def test_taken_where_it_arrives_or_read_later_every_message_comes_once_and_in_order(
+    sent: list[tuple[tuple[int, bytes, int], str]], cuts: list[int], takes: list[bool], reads: list[bool]
+) -> None:
+    """aiohttp's own parser and queue behind the guard; the taker declines and the reader is late as they please."""
+
+    async def walk() -> None:
+        loop = asyncio.get_running_loop()
+        queue = WebSocketDataQueue(BaseProtocol(loop), 1 << 20, loop=loop)
+        guard = FrameGuard(WebSocketReader(queue, 1 << 20, False, True), queue.set_exception, queue._buffer)
+        heard: list[bytes] = []
+        wants, turns = itertools.cycle(takes), itertools.cycle(reads)
+
+        def take(message: bytes | str, now: float) -> bool:
+            assert now >= 0
+            if wanted := next(wants):
+                heard.append(message.encode() if isinstance(message, str) else message)
+            return wanted
+
+        guard.taker = take
+        data = b"".join(wire(message, kind) for message, kind in sent)
+        at = 0
+        for cut in itertools.cycle(cuts):
+            if at >= len(data):
+                break
+            guard.feed_data(data[at : at + cut * (1 if len(data) < 5000 else 99)])
+            at += cut * (1 if len(data) < 5000 else 99)
+            while queue._buffer and (next(turns) or at >= len(data)):
+                told = await queue.read()
+                heard.append(told.data.encode() if isinstance(told.data, str) else told.data)
+        assert heard == [b"ping" if kind == "ping" else payload for (_, payload, _), kind in sent]
+
+    asyncio.run(walk())
+
+
+def wire(message: tuple[int, bytes, int], kind: str) -> bytes:
+    opcode, payload, width = message
+    if kind == "ping":
+        return frame(PING, b"ping")
+    if kind == "whole" or len(payload) > 10_000:
+        return frame(opcode, payload, width=width)
+    cut = len(payload) // 2
+    return frame(opcode, payload[:cut], fin=False) + frame(CONTINUATION, payload[cut:])
+
+
+async def test_of_a_read_full_of_messages_a_few_are_taken_and_the_others_wait_their_turn() -> None:
+    parser, taken = Parser(), list[bytes | str]()
+    guard = FrameGuard(parser, lambda error: None)
+    guard.taker = lambda message, _now: taken.append(message) is None
+    one = frame(BINARY, b"12345678")
+    guard.feed_data(one * 1000)
+    assert 0 < len(taken) <= 64
+    assert parser.data == one * (1000 - len(taken))
+
+
+async def test_of_a_message_that_is_too_long_nothing_is_kept() -> None:
+    parser = Parser()
+    guard = FrameGuard(parser, lambda error: None, longest=1000)
+    guard.taker = lambda message, _now: True
+    guard.feed_data(frame(BINARY, bytes(1001))[:500])
+    assert len(parser.data) == 500
+
+
+@pytest.mark.parametrize("sign", ["messages", "pongs", "nothing"])
+async def test_who_gives_no_sign_of_life_is_pinged_and_then_let_go(serve: Serve, sign: str) -> None:
+    async with serve(heartbeat_s=0.2) as server, socket(server) as ws:
+        await ws.frame()
+        pings, began = 0, time.monotonic()
+        while time.monotonic() - began < 1.0:
+            if sign == "messages":
+                await ws.send(frame(TEXT, ASK))
+                await asyncio.sleep(0.05)
+            try:
+                kind, _ = await ws.frame(0.01 if sign == "messages" else 1.0)
+            except asyncio.TimeoutError:
+                continue
+            except (asyncio.IncompleteReadError, ConnectionError):
+                break
+            pings += kind == PING
+            if kind == PING and sign == "pongs":
+                await ws.send(frame(PONG))
+        took_s = time.monotonic() - began
+        assert (pings == 0) == (sign == "messages")
+        assert (0.29 < took_s < 0.9) == (sign == "nothing")
+        if sign == "nothing":
+            await server.empty()
 
 
 async def test_two_hundred_thousand_fragments_of_a_byte_cost_no_memory_and_harm_nobody(server: Running) -> None:

@@ -1,9 +1,10 @@
-"""The pump: socket to codec to station and back; the only await loop there is.
+"""The pump: socket to codec to station and back.
 
-One task reads. One task writes, from a bounded outbox. Timers and engine threads only post events. Whoever ends the
-conversation does so by posting its last event (`Closed`, or a fatal `Failure`); the writer then sends the close code
-that belongs to it, and the reader reads on until the peer answers it: closing with unread bytes would reset the
-connection, and the peer might never see the last words. A peer that vanishes ends the reader, and the writer follows.
+`Intake` receives. An event is written where it is posted, as long as the peer keeps up; once it does not, and at the
+end, one task writes from a bounded outbox. Timers and engine threads only post events. Whoever ends the conversation
+does so by posting its last event (`Closed`, or a fatal `Failure`); the writer then sends the close code that belongs
+to it, and the intake reads on until the peer answers it: closing with unread bytes would reset the connection, and the
+peer might never see the last words. A peer that vanishes ends the intake, and the writer follows.
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ import asyncio
 import contextlib
 import struct
 import time
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiohttp import WebSocketError, WSMsgType
 
-from fastring.errors import FastringError, ProtocolError
-from fastring.events import Audio, Closed, Failure
-from fastring.protocols.codec import SlicingCodec
+from fastring.events import Closed, Failure
+from fastring.server.intake import Intake
 from fastring.server.outbox import Outbox, PongFrame
 from fastring.server.websocket import CLOSE_TIMEOUT_S, answer_to
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastring.config import ServerSettings
-    from fastring.events import Command, Event
+    from fastring.events import Event
     from fastring.protocols.codec import Codec, Message
     from fastring.server.station import Station
     from fastring.server.websocket import Socket
@@ -36,12 +37,6 @@ if TYPE_CHECKING:
 __all__ = ["Connection"]
 
 log = structlog.get_logger("fastring.server")
-
-_BURST_S = 0.002  # what one connection may keep the loop for while messages are waiting
-_LONGEST_PAUSE_S = 5.0  # of a client that sends more than it may; its heartbeat must still be heard
-_WAITED_S = 0.0002  # a read that took longer than this has let others run
-
-_LONG_MESSAGE = 1 << 20  # what is longer is decoded in steps
 
 _GOING_AWAY = 1012
 _SLOW_READER = 1013
@@ -88,16 +83,16 @@ class Connection:
         self.close_code = 1006
         self.heard_close = False
         self.owner = owner
-        self._pace = pace
         self._socket = socket
         self._transport = transport
         self._settings = settings
         self._idle_timeout_s = settings.idle_timeout_s if idle_timeout_s is None else idle_timeout_s
         self._outbox = Outbox(settings.send_queue)
+        self._intake = Intake(
+            socket, codec, station, self._outbox, name=name, answer=self._answer, pace=partial(pace, owner)
+        )
         self._ending = False
         self._going_away = False
-        self._held: asyncio.Future[None] | None = None
-        self._heard_s = time.monotonic()
         self._idle: asyncio.TimerHandle | None = None
         self._writer: asyncio.Task[None] | None = None
         self._closer: asyncio.Task[None] | None = None
@@ -109,17 +104,19 @@ class Connection:
         """Queue an event for the writer; see `Line.post`."""
         if self._ending:
             return
-        self._outbox.put(event)
-        if _is_last(event):
+        last = _is_last(event)
+        if not last and self._outbox.idle and self._send_now(event):
+            return
+        self._queue(event)
+        if last:
             self._ending = True
-            self._release_reader()
+            self._intake.stop()
         elif self._outbox.overflowed:
             self._drop_slow_reader()
 
     def relieve(self) -> None:
         """Read on; see `Line.relieve`."""
-        if self._held is not None and not self._held.done():
-            self._held.set_result(None)
+        self._intake.relieve()
 
     def finish(self) -> None:
         """Ask the client to come back elsewhere, once what it sent is answered."""
@@ -144,7 +141,7 @@ class Connection:
             "waiting_events": len(self._outbox),
             "unsent_bytes": self._transport.get_write_buffer_size(),
             "sending_s": None if self._sending_s is None else round(now - self._sending_s, 3),
-            "silent_s": round(now - self._heard_s, 3),
+            "silent_s": round(now - self._intake.heard_s, 3),
             "held_back": self._outbox.crowded or self.station.congested,
             "ending": self._ending,
             **asdict(self.codec.counters),
@@ -158,45 +155,19 @@ class Connection:
         """Serve until either side is done."""
         loop = asyncio.get_running_loop()
         self._socket.last_words = self._too_large()
-        self._writer = loop.create_task(self._write(), name=f"write {self.name}")
         self._idle = loop.call_later(self._idle_timeout_s, self._check_idle)
         try:
             self.station.attach(self)
-            await self._read()
+            last = await self._intake.run()
+            if last.type is WSMsgType.CLOSE:
+                await self._answer_close(last.data)
+            else:
+                self._note_end(last.data)
         finally:
             await self._tear_down()
             self.gone.set()
 
     # --- in ----------------------------------------------------------------------------------------------------------
-
-    async def _read(self) -> None:
-        burst_s = before_s = time.monotonic()
-        while True:
-            while not self._ending and (self._outbox.crowded or self.station.congested):
-                await self._hold()
-                before_s = time.monotonic()
-            message = await self._socket.receive()
-            now = time.monotonic()
-            if now - before_s > _WAITED_S:
-                burst_s = now
-            if message.type is WSMsgType.BINARY or message.type is WSMsgType.TEXT:
-                self._heard_s = now
-                wait_s = self._pace(self.owner, len(message.data), now)
-                await self._handle(message.data, now)
-                if wait_s and not self._ending:
-                    await asyncio.sleep(min(wait_s, _LONGEST_PAUSE_S))
-            elif message.type is WSMsgType.CLOSE:
-                await self._answer_close(message.data)
-                return
-            elif message.type is WSMsgType.PING:
-                self._outbox.put(PongFrame(message.data))
-            elif message.type is not WSMsgType.PONG:
-                self._note_end(message.data)
-                return
-            before_s = time.monotonic()
-            if before_s - burst_s > _BURST_S:
-                await asyncio.sleep(0)
-                burst_s = before_s = time.monotonic()
 
     def _note_end(self, error: object) -> None:
         """The socket ended by itself: the peer vanished, or what it sent is against the rules of WebSockets."""
@@ -204,59 +175,8 @@ class Connection:
             self.close_code = error.code
             self.codec.counters.malformed += 1
 
-    async def _decode_long(self, message: Message) -> list[Command]:
-        """Decode a message of many megabytes, in steps if its codec can, other work in between."""
-        if not isinstance(message, str) or not isinstance(self.codec, SlicingCodec):
-            return self.codec.decode(message)
-        commands: list[Command] = []
-        for some in self.codec.decode_slices(message):
-            commands += some
-            await asyncio.sleep(0)
-        return commands
-
-    async def _handle(self, message: Message, now: float) -> None:
-        """Hand one message to the station; whatever is wrong with it is answered, and the stream goes on."""
-        try:
-            long = len(message) > _LONG_MESSAGE
-            for command in await self._decode_long(message) if long else self.codec.decode(message):
-                if isinstance(command, Audio) and len(command.data) > self.station.slice_bytes:
-                    await self._work_off(command)
-                elif not self._ending:
-                    self.station.receive(command, now)
-        except ProtocolError as error:
-            self.post(Failure(error.code, str(error), fatal=error.close_code is not None))
-        except FastringError as error:
-            self.codec.counters.malformed += 1
-            self.post(Failure("invalid_field", str(error)))
-        except Exception:
-            log.exception("message failed", connection=self.name)
-            self.post(Failure("internal", "the server failed on this message; its log says why", fatal=True))
-
-    async def _work_off(self, audio: Audio) -> None:
-        """Hand over long audio in pieces that keep the loop for a moment only."""
-        size = self.station.slice_bytes
-        for start in range(0, len(audio.data), size):
-            if start:
-                await asyncio.sleep(0)
-                while not self._ending and self.station.congested:
-                    await self._hold()
-            if not self._ending:
-                self.station.receive(replace(audio, data=audio.data[start : start + size]), time.monotonic())
-
-    async def _hold(self) -> None:
-        """Read nothing until answers have gone out or the station has room; the peer's own buffers fill meanwhile."""
-        if self._outbox.crowded:
-            await self._outbox.room()
-        else:
-            self._held = asyncio.get_running_loop().create_future()
-            await self._held
-
-    def _release_reader(self) -> None:
-        self.relieve()
-        self._outbox.release()
-
     def _check_idle(self) -> None:
-        idle_s = time.monotonic() - self._heard_s
+        idle_s = time.monotonic() - self._intake.heard_s
         limit_s = self._idle_timeout_s
         if idle_s >= limit_s:
             self.post(Failure("idle_timeout", f"nothing came for {limit_s:g} s (server.idle_timeout_s)", fatal=True))
@@ -265,6 +185,29 @@ class Connection:
             self._idle = loop.call_later(limit_s - idle_s, self._check_idle)
 
     # --- out ---------------------------------------------------------------------------------------------------------
+
+    def _answer(self, event: Event | PongFrame) -> None:
+        if isinstance(event, PongFrame):
+            self._queue(event)
+        else:
+            self.post(event)
+
+    def _send_now(self, event: Event) -> bool:
+        """Write an event where it is posted; False, and it has to wait, if the peer does not keep up."""
+        if not self._socket.writable:
+            return False
+        try:
+            for message in self.codec.encode(event):
+                self._socket.send_now(message)
+        except Exception:  # the writer will stumble over it, too, and knows what to do
+            return False
+        return True
+
+    def _queue(self, event: Event | PongFrame) -> None:
+        """Leave an event to the writer, of which there is none before it is needed."""
+        self._outbox.put(event)
+        if self._writer is None:
+            self._writer = asyncio.get_running_loop().create_task(self._write(), name=f"write {self.name}")
 
     async def _write(self) -> None:
         try:
@@ -284,7 +227,7 @@ class Connection:
             await self._say_goodbye(1011, b"internal")
         finally:
             self._ending = True
-            self._release_reader()
+            self._intake.stop()
 
     async def _send(self, message: Message | PongFrame) -> None:
         self._sending_s = time.monotonic()
@@ -329,7 +272,7 @@ class Connection:
         The writer is not cancelled yet: it may be waiting for the peer, and aiohttp lets all who do share one future.
         """
         self._ending = True
-        self._release_reader()
+        self._intake.stop()
         self._closer = asyncio.get_running_loop().create_task(
             self._say_goodbye(code, reason), name=f"close {self.name}"
         )

@@ -39,11 +39,17 @@ class Outbox:
         self._limit = limit
         self._waiting: list[Event | PongFrame] = []
         self._kept = 0  # of them, those that nothing replaces
+        self._sending = False  # what was taken last has not all been sent
         self._reader: asyncio.Future[None] | None = None
         self._room: asyncio.Future[None] | None = None
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits, and all that was taken has been sent."""
+        return not (self._waiting or self._sending)
 
     @property
     def overflowed(self) -> bool:
@@ -66,10 +72,12 @@ class Outbox:
 
     async def take(self) -> list[Event | PongFrame]:
         """Everything that waits, oldest first; waits until there is something."""
+        self._sending = False
         while not self._waiting:
             self._reader = asyncio.get_running_loop().create_future()
             await self._reader
         taken, self._waiting, self._kept = self._waiting, [], 0
+        self._sending = True
         _wake(self._room)
         return taken
 

@@ -2,7 +2,9 @@
 
 aiohttp's parser takes frames without a mask, and a message begun anew before the last one ended; and whatever it
 refuses, it closes at once, so that bytes still on their way reset the connection before the peer has read why. A guard
-before the parser mends both.
+before the parser mends both. It also saves most messages the way through the parser, its queue and a switch of tasks:
+a whole message in one frame, which is what live audio comes in, is handed over where it arrives, if the connection
+has nothing else to do. A timer of aiohttp's that is set anew with each read is left alone until it rings.
 """
 
 from __future__ import annotations
@@ -10,20 +12,32 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import struct
+import time
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
+from aiohttp._websocket.helpers import websocket_mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sized
 
-__all__ = ["CLOSE_TIMEOUT_S", "FrameGuard", "Socket", "answer_to"]
+    from fastring.protocols.codec import Message
+
+    Taker = Callable[[Message, float], bool]
+    """Takes a message and the monotonic time; False if it would rather have it from `Socket.receive`."""
+
+__all__ = ["CLOSE_TIMEOUT_S", "DIRECT_BYTES", "FrameGuard", "Socket", "answer_to", "first_message"]
 
 CLOSE_TIMEOUT_S = 2.0
 """How long a peer may take to answer a close, or to read the last words."""
 
+DIRECT_BYTES = 1 << 16
+"""The longest message that is handed over where it arrives."""
+
+_MOST_DIRECT = 32  # messages of one read: whoever sends more waits for the others
 _CLOSE = 0x8
-_WHOLE_MESSAGE = (0x81, 0x82)  # text and binary, no fragments, no reserved bits
+_BINARY = 0x82  # a whole message: no fragments, no reserved bits
+_WHOLE_MESSAGE = (0x81, _BINARY)
 _ANSWERED = (*range(1000, 1004), *range(1007, 1015))  # the codes that may stand in a close frame
 
 
@@ -42,13 +56,29 @@ class FrameGuard:
     Args:
         parser: aiohttp's.
         refuse: takes the error, after everything before it has been parsed.
+        queue: what the parser has parsed and nobody has read.
+        longest: a message that may be handed over; `DIRECT_BYTES` at most.
+
+    Attributes:
+        taker: is offered each such message while nothing waits in the queue, and the time; what it does not take goes
+            to the parser.
+        heard_s: when the last bytes came, on the monotonic clock.
     """
 
-    def __init__(self, parser: Any, refuse: Callable[[WebSocketError], None]) -> None:
+    def __init__(
+        self, parser: Any, refuse: Callable[[WebSocketError], None], queue: Sized = (), *, longest: int = DIRECT_BYTES
+    ) -> None:
         self.broken = False
         self.left = asyncio.Event()  # the peer has said its close, or is gone
+        self.taker: Taker | None = None
+        self.heard_s = time.monotonic()
+        self._longest = min(longest, DIRECT_BYTES)
         self._parser = parser
         self._refuse = refuse
+        self._queue = queue
+        self._direct = True  # the next byte is the first of a frame that begins a message
+        self._begun = bytearray()  # of a message that may be handed over once it is whole
+        self._wanted = 0  # its length, header included
         self._header = b""  # of a frame of which no more has come
         self._to_skip = 0  # bytes of a payload to come
         self._in_message = False
@@ -56,22 +86,49 @@ class FrameGuard:
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take bytes from the transport; never asks it to close."""
-        if not (self._header or self._to_skip or self._in_message or self.broken) and _is_one_message(data):
-            self.broken, _ = self._parser.feed_data(data)
-            return False, b""
+        self.heard_s = now = time.monotonic()
+        if self._direct and self.taker is not None and not self._queue:
+            data = self._hand_over(data, self.taker, now)
+        elif self._begun:
+            data, self._begun = bytes(self._begun) + data, bytearray()
+        if data:
+            self._parse(data)
+            self._direct = not (self._header or self._to_skip or self._in_message or self.broken)
+        return False, b""
+
+    def _hand_over(self, data: bytes, taker: Taker, now: float) -> bytes:
+        """Offer whole messages to the taker; returns what is left for the parser. The start of a message is kept."""
+        if self._begun:
+            self._begun += data
+            if len(self._begun) < self._wanted:
+                return b""
+            data, self._begun = bytes(self._begun), bytearray()
+        at, size = 0, len(data)
+        for _ in range(_MOST_DIRECT):
+            message, end = first_message(data, at, self._longest)
+            if end > size:
+                self._begun, self._wanted = bytearray(data[at:]), end - at
+                return b""
+            if message is None or not taker(message, now):
+                break
+            at = end
+            if at == size:
+                return b""
+        return data[at:] if at else data
+
+    def _parse(self, data: bytes) -> None:
         held = len(self._header)
         error = self._walk(data)
         if self.broken:
-            return False, b""
+            return
         if error is None:
             self.broken, _ = self._parser.feed_data(data)
-            return False, b""
+            return
         self.broken = True
         at, text = error
         if at > held:
             self._parser.feed_data(data[: at - held])
         self._refuse(WebSocketError(WSCloseCode.PROTOCOL_ERROR, text))
-        return False, b""
 
     def feed_eof(self) -> None:
         """The transport is closed."""
@@ -121,13 +178,32 @@ class FrameGuard:
         return ""
 
 
-def _is_one_message(data: bytes) -> bool:
-    """Whether that is one whole frame with a mask that is a whole message: what live audio mostly comes in."""
+def first_message(data: bytes, at: int, longest: int) -> tuple[Message | None, int]:
+    """The message that starts there, if it is in one frame, masked, and not longer than that.
+
+    Returns:
+        the message and where it ends; None if it is of another kind, or not whole: then its end is beyond the data.
+    """
     size = len(data)
-    if size < 6 or data[0] not in _WHOLE_MESSAGE or data[1] < 0x80:
-        return False
-    length = data[1] & 0x7F
-    return size == (8 + (data[2] << 8 | data[3]) if length == 126 else 6 + length if length < 126 else -1)
+    if size - at < 8 or data[at] not in _WHOLE_MESSAGE or data[at + 1] < 0x80:
+        return None, 0
+    length = data[at + 1] & 0x7F
+    begin = at + 6
+    if length >= 126:
+        length, begin = (data[at + 2] << 8 | data[at + 3], at + 8) if length == 126 else (longest + 1, begin)
+    end = begin + length
+    if length > longest:
+        return None, 0
+    if end > size:
+        return None, end
+    payload = bytearray(data[begin:end])
+    websocket_mask(data[begin - 4 : begin], payload)
+    if data[at] == _BINARY:
+        return bytes(payload), end
+    try:
+        return payload.decode(), end
+    except UnicodeDecodeError:
+        return None, 0
 
 
 class Socket(web.WebSocketResponse):
@@ -139,6 +215,26 @@ class Socket(web.WebSocketResponse):
 
     last_words: str = ""
     _guard: FrameGuard | None = None
+    _pinged_s = 0.0
+
+    def hand_to(self, taker: Taker | None) -> None:
+        """Offer whole messages to this one as they come, before `receive` sees them; None ends that."""
+        if self._guard is not None:
+            self._guard.taker = taker
+
+    @property
+    def writable(self) -> bool:
+        """Whether the peer is there and keeps up with what it is sent."""
+        writer = self._writer
+        return not (writer is None or self._closed or writer.protocol.writing_paused or writer.transport.is_closing())
+
+    def send_now(self, message: Message) -> None:
+        """Send without waiting, where `writable`."""
+        assert self._writer is not None
+        if isinstance(message, str):
+            self._writer._write_websocket_frame(message.encode(), WSMsgType.TEXT, 0)
+        else:
+            self._writer._write_websocket_frame(message, WSMsgType.BINARY, 0)
 
     def _post_start(self, request: Any, protocol: str | None, writer: Any) -> None:
         """Put the guard in front of the parser that aiohttp puts in place."""
@@ -146,9 +242,40 @@ class Socket(web.WebSocketResponse):
         early, wire._message_tail = wire._message_tail, b""  # sent before the answer to the handshake was read
         super()._post_start(request, protocol, writer)
         assert self._reader is not None
-        self._guard = wire._payload_parser = FrameGuard(self._parser, self._reader.set_exception)
+        self._guard = wire._payload_parser = FrameGuard(
+            self._parser, self._reader.set_exception, self._reader._buffer, longest=self._max_msg_size - 1
+        )
+        wire._data_received_cb = None  # would set a timer anew with each read; the two below look back instead
         if early:
             self._guard.feed_data(early)
+
+    def _send_heartbeat(self) -> None:
+        """The timer rings: ping, unless something has come meanwhile."""
+        if not self._rest_until_silent():
+            self._pinged_s = time.monotonic()
+            super()._send_heartbeat()
+
+    def _pong_not_received(self) -> None:
+        """Nothing says that a pong came; any sign of life will do."""
+        if not self._rest_until_silent(self._pinged_s):
+            super()._pong_not_received()
+
+    def _rest_until_silent(self, since_s: float | None = None) -> bool:
+        """Set the timer to when the peer will have been silent for long enough; False if it is silent now.
+
+        Args:
+            since_s: it is silent if nothing has come since then; None: if nothing has come for a heartbeat.
+        """
+        assert self._guard is not None
+        assert self._heartbeat is not None
+        assert self._loop is not None
+        silent_s = time.monotonic() - self._guard.heard_s
+        if silent_s >= self._heartbeat if since_s is None else self._guard.heard_s <= since_s:
+            return False
+        delay_s = max(0.0, self._heartbeat - silent_s)
+        self._heartbeat_when = self._loop.time() + delay_s
+        self._heartbeat_cb = self._loop.call_later(delay_s, self._send_heartbeat)
+        return True
 
     async def close(self, *, code: int = 1000, message: bytes = b"", drain: bool = True) -> bool:
         """Close. If it is because of what the peer sent, say so, and let it finish first."""
