@@ -28,7 +28,8 @@ from fastring.events import (
     SpeechStarted,
     Word,
 )
-from fastring.protocols.deepgram import DeepgramCodec, LiveOptions
+from fastring.protocols.deepgram import DeepgramCodec
+from fastring.protocols.deepgram_channel import LiveOptions
 from fastring.protocols.deepgram_results import ModelInfo
 
 ID = "5f7c3f0e-3ad1-4b7e-8f5e-7f0b6a4f2f11"
@@ -207,14 +208,14 @@ def test_only_silence_makes_a_final_speech_final(endpointing_ms: int | None, end
 
 
 def test_a_longer_silence_than_the_session_waits_for_is_told_when_it_is_there() -> None:
-    subject = codec(endpointing_ms=800)
+    subject = codec(endpointing_ms=800, interim=False)
     first = told(subject, started(0.0), final("a", 0.0, 0.5), heard(1.2))
     assert kinds(first) == ["Results."]
     assert told(subject, started(1.2), final("b", 1.2, 1.5), heard(1.9))[0]["speech_final"] is False
     (end,) = told(subject, heard(2.4))
     assert (end["speech_final"], end["is_final"], end["start"], end["duration"]) == (True, True, 1.5, 0.8)
     assert end["channel"]["alternatives"] == [{"transcript": "", "confidence": 0.0, "words": []}]
-    assert told(subject, heard(9.0)) == []
+    assert told(subject, heard(3.0)) == []
 
 
 def test_a_silence_is_told_before_the_speech_that_ends_it() -> None:
@@ -226,18 +227,18 @@ def test_a_silence_is_told_before_the_speech_that_ends_it() -> None:
 
 
 def test_an_utterance_ends_once_and_only_after_words() -> None:
-    subject = codec(utterance_end_ms=1000)
-    assert told(subject, heard(5.0)) == []
-    assert kinds(told(subject, started(5.0), heard(6.0), heard(7.0))) == []
-    assert kinds(told(subject, final("a b", 5.0, 5.6), heard(6.4), heard(6.5), heard(9.0))) == [
+    subject = codec(utterance_end_ms=1000, interim=False)
+    assert told(subject, heard(4.5)) == []
+    assert kinds(told(subject, started(4.5), heard(6.0), heard(7.0))) == []
+    assert kinds(told(subject, final("a b", 4.5, 5.1), heard(5.9), heard(6.0), heard(8.5))) == [
         "Results!",
         "UtteranceEnd",
     ]
-    assert kinds(told(subject, started(9.0), Final(0, 0, "", (), 0, 0, 160_000, LATENCY), heard(20.0))) == ["Results!"]
+    assert kinds(told(subject, started(8.5), Final(0, 0, "", (), 0, 0, 160_000, LATENCY), heard(14.0))) == ["Results!"]
 
 
 def test_speech_within_the_gap_puts_the_end_off() -> None:
-    subject = codec(utterance_end_ms=1000)
+    subject = codec(utterance_end_ms=1000, interim=False)
     messages = told(
         subject, started(0.0), final("a", 0.0, 0.25), started(1.0), heard(1.3), final("b", 1.0, 1.25), heard(2.3)
     )
@@ -249,7 +250,8 @@ def test_channels_are_told_apart() -> None:
     subject = codec(vad_events=True, utterance_end_ms=100)
     told(subject, started(0.0), final("left", 0.0, 1.0), channels=2)
     right = told(subject, started(0.5), final("right", 0.5, 1.5), heard(3.0), channel=1, channels=2)
-    assert [message.get("channel_index", message.get("channel")) for message in right] == [[1, 2]] * 3
+    assert kinds(right) == ["SpeechStarted", "Results!", "UtteranceEnd", "Results"]
+    assert [message.get("channel_index", message.get("channel")) for message in right] == [[1, 2]] * 4
     assert right[1]["start"] == 0.0
 
 

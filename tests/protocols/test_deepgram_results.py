@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from fastring.events import Word
-from fastring.protocols.deepgram_results import ModelInfo, alternative, bare_word, seconds
+from fastring.protocols.deepgram_results import ModelInfo, alternative, bare_word, seconds, text_between
 
 WORDS = (Word("Hello,", 0, 8_000, 0.91234), Word("Dr.", 8_000, 12_000, 0.5), Word("O'Brien!", 12_000, 16_001, 0.7))
 
@@ -35,6 +35,20 @@ def test_punctuated_words_stand_beside_the_bare_ones() -> None:
         "punctuated_word": "Hello,",
     }
     assert [word["word"] for word in told["words"]] == ["hello", "dr", "o'brien"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "first", "last", "part"),
+    [
+        ("one two two", ("one", "two", "two"), 1, 2, "two"),
+        ("one two two", ("one", "two", "two"), 0, 3, "one two two"),
+        ("one two two", ("one", "two", "two"), 2, 2, ""),
+        ("今日は良い天気", ("今日", "は", "良い", "天気"), 1, 3, "は良い"),
+        ("other", ("one", "two"), 0, 2, "one two"),
+    ],
+)
+def test_a_part_of_a_text(text: str, words: tuple[str, ...], first: int, last: int, part: str) -> None:
+    assert text_between(text, [Word(word, 0, 1, 1.0) for word in words], first, last) == part
 
 
 def test_without_punctuation_everything_is_bare() -> None:

@@ -22,6 +22,7 @@ from fastring.events import (
     Partial,
     SpeechEnded,
     SpeechStarted,
+    SpeechStopped,
     Word,
 )
 from fastring.protocols.openai_realtime import RealtimeCodec
@@ -68,6 +69,7 @@ def test_a_turn_found_by_voice_detection() -> None:
         partial(1, "one"),
         partial(1, "one"),
         partial(1, "one two"),
+        SpeechStopped(1, 48_000),
         final(1, "one two three"),
         SpeechEnded(2, 1, 48_000),
     )
@@ -117,7 +119,9 @@ def test_a_turn_between_two_commits() -> None:
 def test_items_name_the_one_before() -> None:
     it = codec()
     for turn in (1, 2):
-        messages = told(it, SpeechStarted(0, turn, 0), final(turn, "one"), SpeechEnded(0, turn, 1))
+        messages = told(
+            it, SpeechStarted(0, turn, 0), SpeechStopped(turn, 1), final(turn, "one"), SpeechEnded(0, turn, 1)
+        )
     committed = next(message for message in messages if message["type"] == "input_audio_buffer.committed")
     assert committed["previous_item_id"] not in (None, committed["item_id"])
 
@@ -147,7 +151,10 @@ def test_the_older_shape() -> None:
     it = codec(old=True)
     assert it.created(transcription=True).name == "transcription_session.created"
     assert it.created(transcription=False).name == "session.created"
-    kinds = [message["type"] for message in told(it, SpeechStarted(0, 1, 0), final(1, "one"), SpeechEnded(0, 1, 1))]
+    kinds = [
+        message["type"]
+        for message in told(it, SpeechStarted(0, 1, 0), SpeechStopped(1, 1), final(1, "one"), SpeechEnded(0, 1, 1))
+    ]
     assert kinds == [
         "input_audio_buffer.speech_started",
         "input_audio_buffer.speech_stopped",

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fastring.events import Final, Latency, Partial, Pong, SpeechEnded, SpeechStarted
+from fastring.events import Final, Latency, Partial, Pong, SpeechEnded, SpeechStarted, SpeechStopped
 from fastring.session.outbox import Outbox
 
 LATENCY = Latency(0, 0, 0, 0)
@@ -54,3 +54,17 @@ def test_what_belongs_to_no_utterance_does_not_wait() -> None:
     outbox.tell(Pong())
     assert outbox.take() == [Pong()]
     assert outbox.take() == []
+
+
+def test_turns_that_are_told_at_once_do_not_wait_but_their_text_does() -> None:
+    outbox = Outbox(turns_at_once=True)
+    for utterance in (0, 1):
+        outbox.begin(utterance)
+        outbox.say(utterance, SpeechStarted(0, utterance, 0))
+        outbox.say(utterance, SpeechStopped(utterance, 0))
+    tell_all(outbox, 1)
+    assert [(type(event), event.utterance) for event in outbox.take() if not isinstance(event, Pong)] == [
+        *((SpeechStarted, 0), (SpeechStopped, 0), (SpeechStarted, 1), (SpeechStopped, 1)),
+    ]
+    tell_all(outbox, 0)
+    assert [event.seq for event in outbox.take() if isinstance(event, Final | SpeechEnded)] == [2, 3, 4, 5]

@@ -12,7 +12,7 @@ from scripted_world import ENDPOINT, LONG, NUMBERS, RATE, TWO, check_order, hear
 from fastring.asr.transcriber import Hypothesis, Job, Outcome
 from fastring.config import VoiceSettings
 from fastring.errors import AudioFormatError, EngineFailedError, QueueFullError
-from fastring.events import Final, Partial, SpeechEnded, SpeechStarted, Status, Word
+from fastring.events import Final, Partial, SpeechEnded, SpeechStarted, SpeechStopped, Status, Word
 from fastring.session.window import AdaptiveWindow
 
 
@@ -55,6 +55,27 @@ def test_without_partials_there_is_one_transcript_per_utterance(voice: VoiceSett
     assert world.partials == []
     assert [job.kind for job in world.jobs] == ["final", "final"]
     assert world.text == TWO.text
+
+
+def test_segments_are_told_where_partials_are_not_wanted() -> None:
+    world = make_world(LONG, endpoint=ENDPOINT, voice=VoiceSettings(max_segment_s=10.0), interim=False, segments=True)
+    world.send(LONG.samples)
+    world.close()
+    check_order(world.events)
+    assert len(world.partials) >= 3
+    assert all(partial.stable_text == partial.text for partial in world.partials)
+    (final,) = world.finals
+    assert all(final.text.startswith(partial.text) for partial in world.partials)
+    assert {job.kind for job in world.jobs} == {"final"}
+
+
+def test_turns_are_told_when_they_are_decided() -> None:
+    world = make_world(TWO, delay=lambda job: 10.0, turns_at_once=True)
+    world.send(TWO.samples)
+    assert [type(event) for event in world.events] == [SpeechStarted, SpeechStopped] * 2
+    world.close()
+    stops = [event for event in world.events if isinstance(event, SpeechStopped)]
+    assert [(stop.end, stop.ended_by) for stop in stops] == [(final.end, final.ended_by) for final in world.finals]
 
 
 def test_latency_is_split_by_stage() -> None:

@@ -46,6 +46,7 @@ from fastring.events.speech import (
     Partial,
     SpeechEnded,
     SpeechStarted,
+    SpeechStopped,
     Transcript,
     Word,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "SourceEvent",
     "SpeechEnded",
     "SpeechStarted",
+    "SpeechStopped",
     "Status",
     "Transcript",
     "Verification",
@@ -118,6 +120,7 @@ Event = (
     | EarlyTriggerRetracted
     | Final
     | SpeechEnded
+    | SpeechStopped
     | Status
     | Ack
     | Analysis

@@ -15,6 +15,7 @@ __all__ = [
     "Partial",
     "SpeechEnded",
     "SpeechStarted",
+    "SpeechStopped",
     "Transcript",
     "Word",
 ]
@@ -55,6 +56,18 @@ class SpeechStarted:
     utterance: int
     start: int
     silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """The speaker has stopped at sample `end`, which is told as soon as it is decided; the final is still owed.
+
+    Only sessions that tell turns at once say it.
+    """
+
+    utterance: int
+    end: int
+    ended_by: EndReason = "silence"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from fastring import events
 from fastring.errors import ProtocolError
 from fastring.events import Audio, Close, Closed, Failure, Finalize, Ping
 from fastring.protocols.codec import Counters, Message, close_frame
-from fastring.protocols.deepgram_results import ModelInfo, alternative, seconds
+from fastring.protocols.deepgram_channel import Channel, LiveOptions
 from fastring.protocols.messages import field, parse_object, shown, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from fastring.events import Command, Event
+    from fastring.protocols.deepgram_results import ModelInfo
 
-__all__ = ["DeepgramCodec", "LiveOptions"]
+__all__ = ["DeepgramCodec"]
 
-_RATE = 16_000  # of the samples in events
 _MAX_ECHO_CHARACTERS = 4096
 
 # What fastring calls it, and how Deepgram closes: code, reason.
@@ -31,34 +30,6 @@ _CLOSE_FRAMES = {
 }
 _SCHEMA = "schema"
 _CONFIGURE = "configure_keyterms_not_supported"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveOptions:
-    """What a client asked for in its query, as far as the wire shows it.
-
-    Attributes:
-        punctuate: transcripts as the engine writes them; else in lower case and without punctuation.
-        vad_events: say `SpeechStarted`.
-        endpointing_ms: silence that must follow a final for `speech_final`; 0: as much as ended the utterance is
-            enough; None: `speech_final` is never said.
-        utterance_end_ms: gap after the last word that is told by `UtteranceEnd`; None: it is not.
-    """
-
-    punctuate: bool = False
-    vad_events: bool = False
-    endpointing_ms: int | None = 0
-    utterance_end_ms: int | None = None
-
-
-@dataclass(slots=True)
-class _Track:
-    """One channel: how far it is told, and what its silence is still to bring. Times in samples."""
-
-    told: int = 0  # the next result starts here
-    speaking: bool = False
-    unended: int | None = None  # end of an utterance whose silence is not yet long enough for speech_final
-    last_word_end: int | None = None  # of the last final, until UtteranceEnd is told of it
 
 
 class DeepgramCodec:
@@ -78,6 +49,7 @@ class DeepgramCodec:
     ENCODED: ClassVar[frozenset[type]] = frozenset({events.ChannelEvent, Failure, events.Pong, Closed})
     DECLINED: ClassVar[frozenset[type]] = frozenset(
         {
+            events.SpeechStopped,
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
             *(
                 events.EarlyTrigger,
@@ -112,7 +84,13 @@ class DeepgramCodec:
         self._punctuate = self._options.punctuate
         self._max_message_bytes = max_message_bytes
         self._sha256 = hashlib.sha256()
-        self._tracks: dict[int, _Track] = {}
+        self._described = {
+            "request_id": request_id,
+            "model_info": model.fields(),
+            "model_uuid": model.model_uuid,
+        }
+        self._channels: dict[int, Channel] = {}
+        self._channel_count = 1
         self._unreadable: deque[str] = deque()  # texts whose Error is not yet sent
         self._configured: deque[list[str] | None] = deque()  # Configure messages that are not yet answered
 
@@ -168,6 +146,8 @@ class DeepgramCodec:
         wanted = [features[name] for name in ("punctuate", "smart_format") if isinstance(features.get(name), bool)]
         if wanted:
             self._punctuate = any(wanted)
+            for channel in self._channels.values():
+                channel.punctuate = self._punctuate
         self._configured.append(keyterms)
         return [Ping()]
 
@@ -176,14 +156,13 @@ class DeepgramCodec:
     def encode(self, event: Event) -> Sequence[Message]:
         """Turn an event into the messages that tell it; see `Codec.encode`."""
         if isinstance(event, events.ChannelEvent):
-            track = self._tracks.setdefault(event.channel, _Track())
-            fields = _TELLERS[type(event.event)](self, track, event.event)
-            where = [event.channel, event.channels]
-            return [write_object(self._placed(message, where)) for message in fields]
+            self._channel_count = event.channels
+            return self._placed(event.channel, self._channel(event.channel).tell(event.event))
         if isinstance(event, Failure):
             return [write_object(message) for message in self._failure(event)]
         if isinstance(event, Closed):
-            return [write_object(self._metadata(event))]
+            rest = [it for number, channel in self._channels.items() for it in self._placed(number, channel.end())]
+            return [*rest, write_object(self._metadata(event))]
         return [write_object(self._configure_success())] if isinstance(event, events.Pong) else ()
 
     def close_frame(self, event: Closed | Failure) -> tuple[int, str]:
@@ -192,89 +171,22 @@ class DeepgramCodec:
             return _CLOSE_FRAMES[event.code]
         return close_frame(event)
 
-    def _placed(self, message: dict[str, Any], where: list[int]) -> dict[str, Any]:
-        """With its channel, which results and notices name differently."""
-        kind = message.pop("type")
-        return {"type": kind, "channel_index" if kind == "Results" else "channel": where, **message}
+    def _channel(self, number: int) -> Channel:
+        if number not in self._channels:
+            self._channels[number] = Channel(self._options, punctuate=self._punctuate)
+        return self._channels[number]
 
-    def _speech_started(self, track: _Track, event: events.SpeechStarted) -> list[dict[str, Any]]:
-        if event.silent:
-            return []
-        told = self._silence_until(track, event.start)
-        track.speaking, track.unended = True, None
-        if self._options.vad_events:
-            told.append({"type": "SpeechStarted", "timestamp": seconds(event.start, _RATE)})
-        return told
-
-    def _partial(self, track: _Track, event: events.Partial) -> list[dict[str, Any]]:
-        return [self._results(track, event, event.end)]
-
-    def _final(self, track: _Track, event: events.Final) -> list[dict[str, Any]]:
-        end = max(event.end, event.words[-1].end if event.words else 0, track.told)
-        wanted_ms = self._options.endpointing_ms
-        ended = event.ended_by == "silence" and wanted_ms is not None
-        if track.speaking:  # else it only answers a finalize
-            track.speaking, track.unended = False, event.end if ended and wanted_ms else None
-        if event.words:
-            track.last_word_end = event.words[-1].end
-        result = self._results(
-            track, event, end, is_final=True, speech_final=ended and not wanted_ms, from_finalize=event.from_finalize
-        )
-        track.told = end
-        return [result]
-
-    def _heard(self, track: _Track, event: events.Heard) -> list[dict[str, Any]]:
-        return [] if track.speaking else self._silence_until(track, event.position)
-
-    def _silence_until(self, track: _Track, position: int) -> list[dict[str, Any]]:
-        """What has become due by a silence that lasts up to here: the end of the speech, and of the utterance."""
-        told: list[tuple[int, dict[str, Any]]] = []
-        if track.unended is not None:
-            due = track.unended + (self._options.endpointing_ms or 0) * _RATE // 1000
-            if due <= position:
-                told.append((due, self._speech_final(track, due)))
-        if track.last_word_end is not None and self._options.utterance_end_ms is not None:
-            due = track.last_word_end + self._options.utterance_end_ms * _RATE // 1000
-            if due <= position:
-                last_word_end, track.last_word_end = seconds(track.last_word_end, _RATE), None
-                told.append((due, {"type": "UtteranceEnd", "last_word_end": last_word_end}))
-        return [message for _, message in sorted(told, key=lambda it: it[0])]
-
-    def _speech_final(self, track: _Track, end: int) -> dict[str, Any]:
-        """An empty result that says that the speech before it has ended."""
-        track.unended = None
-        end = max(end, track.told)
-        nothing = events.Final(0, 0, "", (), 0.0, end, end, events.Latency(0.0, 0.0, 0.0, 0.0))
-        result = self._results(track, nothing, end, is_final=True, speech_final=True)
-        track.told = end
-        return result
-
-    def _results(
-        self,
-        track: _Track,
-        event: events.Partial | events.Final,
-        end: int,
-        *,
-        is_final: bool = False,
-        speech_final: bool = False,
-        from_finalize: bool = False,
-    ) -> dict[str, Any]:
-        start = seconds(track.told, _RATE)
-        spoken = alternative(event.text, event.words, event.confidence, sample_rate=_RATE, punctuate=self._punctuate)
-        return {
-            "type": "Results",
-            "start": start,
-            "duration": round(max(0.0, seconds(end, _RATE) - start), 3),
-            "is_final": is_final,
-            "speech_final": speech_final,
-            "from_finalize": from_finalize,
-            "channel": {"alternatives": [spoken]},
-            "metadata": {
-                "request_id": self._request_id,
-                "model_info": self._model.fields(),
-                "model_uuid": self._model.model_uuid,
-            },
-        }
+    def _placed(self, channel: int, told: list[dict[str, Any]]) -> list[str]:
+        """With their channel, which results and notices name differently."""
+        where = [channel, self._channel_count]
+        return [
+            write_object(
+                {"type": "Results", "channel_index": where, **it, "metadata": self._described}
+                if it["type"] == "Results"
+                else {"type": it["type"], "channel": where, **it}
+            )
+            for it in told
+        ]
 
     def _metadata(self, event: Closed) -> dict[str, Any]:
         """The last message; the station's stats say how much audio there was."""
@@ -318,14 +230,4 @@ _READERS: dict[str, Callable[[DeepgramCodec, dict[str, Any]], list[Command]]] = 
     "Finalize": DeepgramCodec._finalize,
     "CloseStream": lambda _codec, _message: [Close()],
     "Configure": DeepgramCodec._configure,
-}
-
-_TELLERS: dict[type, Callable[[DeepgramCodec, _Track, Any], list[dict[str, Any]]]] = {
-    events.SpeechStarted: DeepgramCodec._speech_started,
-    events.Partial: DeepgramCodec._partial,
-    events.Final: DeepgramCodec._final,
-    events.Heard: DeepgramCodec._heard,
-    events.SpeechEnded: lambda _codec, _track, _event: [],  # its final has said it
-    events.EarlyTrigger: lambda _codec, _track, _event: [],
-    events.EarlyTriggerRetracted: lambda _codec, _track, _event: [],
 }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from fastring.events import Word
 
-__all__ = ["ModelInfo", "alternative", "bare_word", "seconds"]
+__all__ = ["ModelInfo", "alternative", "bare_word", "seconds", "text_between"]
 
 _NAMESPACE = uuid.UUID("c1fd5e84-8a8c-5a27-9d5b-7a4d1e1f6a5e")  # of the model ids: one for each engine and model
 
@@ -80,6 +80,18 @@ def alternative(
             if (bare := bare_word(word.text))
         ],
     }
+
+
+def text_between(text: str, words: Sequence[Word], first: int, last: int) -> str:
+    """The part of the text that words `first` up to `last` (not with it) are, as their script joins them."""
+    begin = at = 0
+    for index, word in enumerate(words[:last]):
+        start = text.find(word.text, at)
+        if start < 0:
+            return " ".join(word.text for word in words[first:last])
+        at = start + len(word.text)
+        begin = start if index == first else begin
+    return text[begin:at] if first < last else ""
 
 
 def _bare_text(text: str, words: Iterable[Word]) -> str:

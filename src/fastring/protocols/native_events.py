@@ -213,5 +213,5 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
 ENCODED = frozenset({*_WRITERS, events.SourceEvent})
 """Every event class this protocol tells."""
 
-DECLINED = frozenset({events.ChannelEvent, events.Echo})
-"""Those it does not: its streams have one channel."""
+DECLINED = frozenset({events.ChannelEvent, events.Echo, events.SpeechStopped})
+"""Those it does not: its streams have one channel, and tell turns in order."""

@@ -44,8 +44,6 @@ class _Item:
 
     item_id: str
     start: int = 0
-    end: int = 0
-    ends_itself: bool = False  # until it has
     heard: str = ""  # by the finals so far
     sent: str = ""  # in deltas
     words: list[Word] = field(default_factory=list)
@@ -62,7 +60,10 @@ class RealtimeCodec:
     """
 
     ENCODED: ClassVar[frozenset[type]] = frozenset(
-        {events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded, Failure, Echo}
+        {
+            *(events.SpeechStarted, events.SpeechStopped, events.Partial, events.Final, events.SpeechEnded),
+            *(Failure, Echo),
+        }
     )
     DECLINED: ClassVar[frozenset[type]] = frozenset(
         {
@@ -224,7 +225,7 @@ class RealtimeCodec:
 
     def _speech_started(self, event: events.SpeechStarted) -> list[tuple[str, Fields]]:
         item = self._item(event.utterance)
-        item.start, item.ends_itself = event.start, True
+        item.start = event.start
         start_ms = max(0, event.start * 1000 // _SESSION_RATE - self._session.padding_ms)
         return [("input_audio_buffer.speech_started", {"audio_start_ms": start_ms, "item_id": item.item_id})]
 
@@ -234,11 +235,9 @@ class RealtimeCodec:
 
     def _final(self, event: events.Final) -> list[tuple[str, Fields]]:
         item = self._item(event.utterance)
-        messages = self._stopped(item, event) if item.ends_itself else []
-        item.end = event.end
         item.heard = _joined(item.heard, event.text)
         item.words += event.words
-        return [*messages, *self._delta(item, item.heard)]
+        return self._delta(item, item.heard)
 
     def _speech_ended(self, event: events.SpeechEnded) -> list[tuple[str, Fields]]:
         item = self._item(event.utterance)
@@ -257,14 +256,14 @@ class RealtimeCodec:
         }
         return [(f"{_TRANSCRIPTION}.completed", completed)]
 
-    def _stopped(self, item: _Item, final: events.Final) -> list[tuple[str, Fields]]:
-        """A turn has ended by itself: it says where, and commits itself."""
-        silence_ms = self._session.silence_ms if final.ended_by == "silence" else 0
-        stopped = {"audio_end_ms": final.end * 1000 // _SESSION_RATE + silence_ms, "item_id": item.item_id}
+    def _speech_stopped(self, event: events.SpeechStopped) -> list[tuple[str, Fields]]:
+        """A turn has ended by itself: it says where, and commits itself. Its text is still to come."""
+        item = self._item(event.utterance)
+        silence_ms = self._session.silence_ms if event.ended_by == "silence" else 0
+        stopped = {"audio_end_ms": event.end * 1000 // _SESSION_RATE + silence_ms, "item_id": item.item_id}
         return [("input_audio_buffer.speech_stopped", stopped), *self._committed(item)]
 
     def _committed(self, item: _Item) -> list[tuple[str, Fields]]:
-        item.ends_itself = False
         after = {"previous_item_id": self._previous}
         self._previous = item.item_id
         content = {"type": "input_audio", "transcript": None}
@@ -317,6 +316,7 @@ _WRITERS: Final[dict[type, Callable[[RealtimeCodec, Any], list[tuple[str, Fields
     events.SpeechStarted: RealtimeCodec._speech_started,
     events.Partial: RealtimeCodec._partial,
     events.Final: RealtimeCodec._final,
+    events.SpeechStopped: RealtimeCodec._speech_stopped,
     events.SpeechEnded: RealtimeCodec._speech_ended,
     Failure: RealtimeCodec._failure,
     Echo: RealtimeCodec._echo,

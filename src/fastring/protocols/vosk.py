@@ -38,6 +38,7 @@ class VoskCodec:
     ENCODED: ClassVar[frozenset[type]] = frozenset({ChannelEvent, Pong, Closed})
     DECLINED: ClassVar[frozenset[type]] = frozenset(
         {
+            events.SpeechStopped,
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
             *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Reply, events.Echo),
             *(events.VoiceReady, events.Resumed, events.AnalysisReady, events.Analysis, events.SourceEvent),

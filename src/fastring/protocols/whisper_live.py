@@ -32,6 +32,7 @@ class WhisperLiveCodec:
     ENCODED: ClassVar[frozenset[type]] = frozenset({ChannelEvent, Pong, Failure})
     DECLINED: ClassVar[frozenset[type]] = frozenset(
         {
+            events.SpeechStopped,
             *(events.SpeechStarted, events.Partial, events.Final, events.SpeechEnded),  # they come in a ChannelEvent
             *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Reply, events.Echo),
             *(events.VoiceReady, events.Resumed, events.AnalysisReady, events.Analysis, events.SourceEvent),

@@ -66,6 +66,7 @@ class WyomingCodec:
     ENCODED: ClassVar[frozenset[type]] = frozenset({events.Partial, events.Final, Failure, Echo})
     DECLINED: ClassVar[frozenset[type]] = frozenset(
         {
+            events.SpeechStopped,
             *(events.VoiceReady, events.AnalysisReady, events.Resumed, events.SpeechStarted, events.SpeechEnded),
             *(events.EarlyTrigger, events.EarlyTriggerRetracted, events.Status, events.Ack, events.Analysis),
             *(events.Reply, events.ReplyDelta, events.ReplyDone, events.Pong),

@@ -41,7 +41,6 @@ MAX_CHANNELS_APART = 16
 """Channels of one stream that are heard apart; each takes the room of a stream."""
 
 _SESSION_RATE = 16_000
-_TELL_SAMPLES = 1_600  # how far a channel must have come since it last said how far
 
 
 class ChannelsStation:
@@ -59,6 +58,7 @@ class ChannelsStation:
         frame_bytes: bytes of one such sample of all channels; 0 for containers.
         counters: the codec's.
         reach_samples: how far back speech that is noticed now may have begun, for `Heard`; None: it is not wanted.
+        tell_every_samples: how far a channel must have come since it last said how far.
         on_gone: called once when the connection is gone.
     """
 
@@ -76,6 +76,7 @@ class ChannelsStation:
         frame_bytes: int,
         counters: Counters,
         reach_samples: int | None = None,
+        tell_every_samples: int = 1_600,
         on_gone: Callable[[ChannelsStation], object] = lambda _station: None,
     ) -> None:
         self.stream_id = stream_id
@@ -86,6 +87,7 @@ class ChannelsStation:
         self._frame_bytes = frame_bytes
         self._counters = counters
         self._reach = reach_samples
+        self._tell_every = tell_every_samples
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
@@ -196,7 +198,7 @@ class ChannelsStation:
         except AudioError as error:
             raise ProtocolError(str(error), code="undecodable", close_code=1008) from error
         self._take_samples(samples, now)
-        self._tell_heard(step=_TELL_SAMPLES)
+        self._tell_heard(step=self._tell_every)
 
     def _take_samples(self, samples: NDArray[np.int16], now: float) -> None:
         self._decoded += len(samples)
@@ -257,9 +259,12 @@ class ChannelsStation:
         """Say how far each channel has come, if it is `step` samples further than last said."""
         if self._reach is None or self._line is None:
             return
+        reach = self._reach if reach is None else reach
         for channel in self._channels:
+            if self._decoded - reach < channel.told + step:
+                continue
             stats = channel.runner.stats()
-            position = stats.samples - stats.waiting_samples - (self._reach if reach is None else reach)
+            position = stats.samples - stats.waiting_samples - reach
             if position > 0 and position >= channel.told + step:
                 channel.told = position
                 self._post(ChannelEvent(channel.number, len(self._channels), Heard(position)))

@@ -88,9 +88,18 @@ class Services:
         interim: bool,
         endpoint: EndpointSettings | None = None,
         replies: bool = False,
+        segments: bool = False,
+        turns_at_once: bool = False,
     ) -> VoiceRunner:
         """A new voice session, ready to run; see `voice_session`. `replies`: its client can be told those."""
-        session = self.voice_session(name, language=language, interim=interim, endpoint=endpoint)
+        session = self.voice_session(
+            name,
+            language=language,
+            interim=interim,
+            endpoint=endpoint,
+            segments=segments,
+            turns_at_once=turns_at_once,
+        )
         runner = VoiceRunner(
             session, name=name, pool=self.pool, metrics=self.metrics, admission=self.registry.admission
         )
@@ -104,7 +113,15 @@ class Services:
         return runner
 
     def voice_session(
-        self, name: str, *, language: str, interim: bool, endpoint: EndpointSettings | None = None, live: bool = True
+        self,
+        name: str,
+        *,
+        language: str,
+        interim: bool,
+        endpoint: EndpointSettings | None = None,
+        live: bool = True,
+        segments: bool = False,
+        turns_at_once: bool = False,
     ) -> VoiceSession:
         """A new voice session with a voice detector of its own.
 
@@ -114,6 +131,8 @@ class Services:
             interim: whether partials are wanted.
             endpoint: when its speech starts and ends, if not as configured.
             live: whether its latency counts for the window that all live sessions share.
+            segments: see `VoiceSession`.
+            turns_at_once: see `VoiceSession`.
         """
         settings = self.settings
         return VoiceSession(
@@ -124,6 +143,8 @@ class Services:
             vad=self._vad(),
             language=language or settings.asr.language,
             interim=interim,
+            segments=segments,
+            turns_at_once=turns_at_once,
             window=self.window if live else None,
             max_jobs=settings.asr.max_queue,
         )

@@ -72,18 +72,18 @@ class VoiceTrace:
 
         self._tracer = tracer
         self._parent = context.get_current()
-        self._utterance: Any = None
+        self._utterances: dict[int, Any] = {}
 
     def hear(self, event: Event) -> None:
         """An event of the session."""
         if isinstance(event, SpeechStarted):
-            self.stop()
             attributes = {"fastring.utterance": event.utterance}
-            self._utterance = self._tracer.start_span("utterance", context=self._parent, attributes=attributes)
-        elif isinstance(event, Final) and self._utterance is not None:
-            self._utterance.set_attribute("fastring.latency_ms", event.latency.total_ms)
-        elif isinstance(event, SpeechEnded):
-            self.stop()
+            span = self._tracer.start_span("utterance", context=self._parent, attributes=attributes)
+            self._utterances[event.utterance] = span
+        elif isinstance(event, Final) and event.utterance in self._utterances:
+            self._utterances[event.utterance].set_attribute("fastring.latency_ms", event.latency.total_ms)
+        elif isinstance(event, SpeechEnded) and event.utterance in self._utterances:
+            self._utterances.pop(event.utterance).end()
 
     def note_outcome(self, outcome: Outcome) -> None:
         """A job came back: its span begins where it was submitted."""
@@ -101,7 +101,7 @@ class VoiceTrace:
         span.end(end_time=now_ns)
 
     def stop(self) -> None:
-        """The utterance is over, or nothing more comes."""
-        if self._utterance is not None:
-            self._utterance.end()
-            self._utterance = None
+        """Nothing more comes."""
+        for span in self._utterances.values():
+            span.end()
+        self._utterances.clear()

@@ -26,7 +26,7 @@ class VoiceMeter:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._revisions = Revisions()
-        self._speech_s: float | None = None
+        self._speech_s: dict[int, float] = {}  # when the utterances began of which nothing is told yet
         self._samples = 0
         self._arrived_s = 0.0
         self._stable: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class VoiceMeter:
         if isinstance(event, (Partial, Final)):
             self._note_text(event, now)
         elif isinstance(event, SpeechStarted):
-            self._speech_s = now
+            self._speech_s[event.utterance] = now
         elif isinstance(event, SpeechEnded):
             self._revisions.reset()
             self._stable = ()
@@ -51,7 +51,7 @@ class VoiceMeter:
             self._metrics.statuses.labels(event.state, event.engine).inc()
 
     def _note_text(self, event: Partial | Final, now: float) -> None:
-        metrics = self._metrics
+        metrics, speech_s = self._metrics, self._speech_s.pop(event.utterance, None)
         fresh, changed = self._revisions.note(event)
         metrics.words.inc(fresh)
         metrics.revised.inc(changed)
@@ -63,9 +63,8 @@ class VoiceMeter:
             metrics.finals.inc()
             if took_ms:
                 metrics.final_lag.observe(took_ms / 1000)
-        elif self._speech_s is not None:
-            metrics.first_partial.observe(now - self._speech_s)
-        self._speech_s = None
+        elif speech_s is not None:
+            metrics.first_partial.observe(now - speech_s)
 
     def _note_stable(self, event: Partial | Final, now: float) -> None:
         """Words that will not change any more: how long after they were said, if they were said as they came."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from typing import Final as Constant
 
 from fastring.analysis.endpoint import SpeechEnd, SpeechStart
-from fastring.events import Latency, SpeechEnded, SpeechStarted
+from fastring.events import Latency, SpeechEnded, SpeechStarted, SpeechStopped
 from fastring.session.jobs import is_dropped, is_refused
 from fastring.session.listening import Pause, Rest, Resume
 from fastring.session.outbox import Outbox
@@ -47,6 +47,8 @@ class Conversation:
         engine_hop: samples between two decodes, as the engine wants it; 0 leaves it to the window.
         early: when partials trigger others early; None: never.
         max_lag_s: a final that is owed for longer is told as `server_busy`.
+        segments: a partial tells each segment that is whole, even without `partials`.
+        turns_at_once: see `Outbox`; `SpeechStopped` is told then, too.
     """
 
     def __init__(
@@ -61,17 +63,21 @@ class Conversation:
         engine_hop: int = 0,
         early: EarlyTriggers | None = None,
         max_lag_s: float = 5.0,
+        segments: bool = False,
+        turns_at_once: bool = False,
     ) -> None:
         self._listening = listening
         self._desk = desk
         self._window = window
         self._limits = limits
         self._partials = partials
+        self._segments = segments
+        self._turns_at_once = turns_at_once
         self._engine_hop = engine_hop
         self._early = early if partials else None
         self._triggers: dict[int, Trigger] = {}
         self._dropped = dropped
-        self.outbox = Outbox()
+        self.outbox = Outbox(turns_at_once=turns_at_once)
         self._troubles = Troubles(self.outbox, max_lag_s)
         self._utterances: deque[Utterance] = deque()  # not yet answered, oldest first
         self._speaking: Utterance | None = None
@@ -150,8 +156,11 @@ class Conversation:
 
     def _end(self, turn: SpeechEnd, position: int, now: float) -> None:
         if self._speaking is not None:
-            self._speaking.endpoint(turn.end, turn.audio_end, position, now, turn.reason)
-            self._consider(self._speaking.number, 1.0)
+            utterance = self._speaking
+            utterance.endpoint(turn.end, turn.audio_end, position, now, turn.reason)
+            if self._turns_at_once:
+                self.outbox.say(utterance.number, SpeechStopped(utterance.number, turn.end, turn.reason))
+            self._consider(utterance.number, 1.0)
             self._speaking = None
 
     def _consider(self, utterance: int, end_chance: float) -> None:
@@ -254,7 +263,7 @@ class Conversation:
             self.outbox.say(utterance.number, final)
             self.outbox.say(utterance.number, SpeechEnded(0, utterance.number, utterance.end))
             self.outbox.end(utterance.number)
-        elif utterance.resting and self._partials:
+        elif self._segments or (utterance.resting and self._partials):
             self._say_partial(utterance, latency, in_pause=True)
 
     def _hop(self) -> int:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fastring.events import EarlyTrigger, EarlyTriggerRetracted, Event, Final, Partial, SpeechEnded, SpeechStarted
+from fastring.events import (
+    EarlyTrigger,
+    EarlyTriggerRetracted,
+    Event,
+    Final,
+    Partial,
+    SpeechEnded,
+    SpeechStarted,
+    SpeechStopped,
+)
 
 __all__ = ["Outbox"]
 
+_TURNS = (SpeechStarted, SpeechStopped)
 _NUMBERED = (SpeechStarted, EarlyTrigger, EarlyTriggerRetracted, Final, SpeechEnded)
 
 
@@ -15,9 +25,13 @@ class Outbox:
     """Collects what a session has to say, and holds back an utterance until the one before has been told.
 
     Of the partials that an utterance has waiting only the newest is of use, so it holds no more than a few events.
+
+    Args:
+        turns_at_once: who speaks when is told without waiting for the text of the utterance before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, turns_at_once: bool = False) -> None:
+        self._at_once = _TURNS if turns_at_once else ()
         self._ready: list[Event] = []
         self._held: dict[int, list[Event]] = {}  # by utterance, oldest first; the first one's list is empty
         self._ended: set[int] = set()
@@ -43,7 +57,7 @@ class Outbox:
 
     def say(self, utterance: int, event: Event) -> None:
         """Say something of an utterance that has begun and not ended: now if it is its turn."""
-        if utterance == next(iter(self._held)):
+        if utterance == next(iter(self._held)) or isinstance(event, self._at_once):
             self._send(event)
             return
         held = self._held[utterance]

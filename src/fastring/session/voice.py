@@ -64,6 +64,8 @@ class VoiceSession:
         vad: the voice detector of this stream; None leaves it to the energy gate.
         language: code, or "" to let the engine decide.
         interim: whether this client wants partials.
+        segments: whether it wants one for each whole segment, even without those.
+        turns_at_once: tell who speaks when without waiting for the text of what was said before.
         window: the adaptive window, shared by the sessions of one engine; None makes one of its own.
         max_jobs: jobs that may be out at a time.
     """
@@ -78,6 +80,8 @@ class VoiceSession:
         vad: FrameScorer | None = None,
         language: str = "",
         interim: bool = True,
+        segments: bool = False,
+        turns_at_once: bool = False,
         window: AdaptiveWindow | None = None,
         max_jobs: int = 3,
     ) -> None:
@@ -107,6 +111,8 @@ class VoiceSession:
             else None,
             dropped=lambda: self._dropped,
             max_lag_s=voice.max_lag_s,
+            segments=segments,
+            turns_at_once=turns_at_once,
         )
         self._dropped = 0
         self._last_audio_s: float | None = None

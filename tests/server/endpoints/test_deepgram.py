@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 from serving import SCRIPT, TWO_UTTERANCES, settings_for_tests, silence, speech
 
 from fastring.asr.scripted import ScriptedTranscriber
-from fastring.config import SecuritySettings
+from fastring.config import SecuritySettings, VoiceSettings
 
 if TYPE_CHECKING:
     from serving import Running, Serve
@@ -133,7 +134,7 @@ async def test_a_conversation(server: Running) -> None:
     assert said == [
         *("SpeechStarted", "Results!", "UtteranceEnd"),
         *("SpeechStarted", "Results!", "UtteranceEnd"),
-        "Metadata",
+        *("Results.", "Metadata"),  # the silence at the end
     ]
     for end, final in zip([m for m in messages if m["type"] == "UtteranceEnd"], finals(messages), strict=True):
         assert end["last_word_end"] == final["channel"]["alternatives"][0]["words"][-1]["end"]
@@ -143,7 +144,7 @@ async def test_a_conversation(server: Running) -> None:
 
 async def test_nothing_is_said_that_was_not_asked_for(server: Running) -> None:
     messages = await converse(server, TWO_UTTERANCES)
-    assert kinds(messages) == ["Results!", "Results!", "Metadata"]
+    assert kinds(messages) == ["Results!", "Results!", "Results.", "Metadata"]
 
 
 async def test_finalize_flushes_and_the_time_axis_goes_on(server: Running) -> None:
@@ -163,9 +164,34 @@ async def test_finalize_flushes_and_the_time_axis_goes_on(server: Running) -> No
 async def test_a_long_endpoint_is_awaited_in_audio_time(server: Running) -> None:
     audio = silence(0.5) + speech("seen_0") + silence(2.5)
     messages = await converse(server, audio, endpointing=1500, utterance_end_ms=600)
-    assert kinds(messages) == ["Results.", "UtteranceEnd", "Results!", "Metadata"]
+    assert kinds(messages) == ["Results.", "UtteranceEnd", "Results!", "Results.", "Metadata"]
     never = await converse(server, audio, endpointing=False)
-    assert kinds(never) == ["Results.", "Metadata"]
+    assert kinds(never) == ["Results.", "Results.", "Metadata"]
+
+
+@pytest.mark.parametrize("interim", [False, True])
+async def test_long_speech_is_told_in_several_finals(serve: Serve, interim: bool) -> None:
+    """Words that are stable are final before the speaker pauses; ranges of results touch, to the end of the audio."""
+    script = "one two three four five six seven eight nine ten"
+    engine = ScriptedTranscriber([script], seconds_per_word=0.5)
+    talk = speech("seen_0")[16_000:64_000]
+    audio = silence(0.5) + 12 * talk + silence(3)
+    voice = VoiceSettings(
+        early_triggers=False, window_seconds=1.0, window_min=0.5, overlap_seconds=0.2, max_segment_s=3.5
+    )
+    async with serve(replace(settings_for_tests(), voice=voice), engine) as server:
+        messages = await converse(server, audio, interim_results=interim, endpointing=5000)
+    results = [it for it in messages if it.get("is_final")]
+    assert len(finals(messages)) > 2
+    assert not any(it["speech_final"] for it in results)  # such a pause is not there
+    words = [word for it in results for word in it["channel"]["alternatives"][0]["words"]]
+    assert [word["start"] for word in words] == sorted(word["start"] for word in words)
+    at = 0.0
+    for result in results:
+        assert result["start"] == pytest.approx(at, abs=0.0015)
+        at = result["start"] + result["duration"]
+    assert at == pytest.approx(len(audio) / 32_000, abs=0.1)
+    assert any(not it.get("is_final", True) for it in messages) is interim
 
 
 async def test_a_gap_is_told_although_the_final_comes_late(serve: Serve) -> None:

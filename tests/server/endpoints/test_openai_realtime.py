@@ -123,6 +123,33 @@ async def test_what_is_cleared_is_not_heard(server: Running) -> None:
     assert (error["code"], error["event_id"]) == ("input_audio_buffer_commit_empty", "e1")
 
 
+async def test_turns_are_told_before_their_text(serve: Serve) -> None:
+    """Also the second one, while the engine still hears the first."""
+    slow = ScriptedTranscriber(["one", "two"], delay_s=0.5, concurrency=1)
+    async with serve(transcriber=slow) as server, talk(server) as it:
+        await it.append(wide(TWO_UTTERANCES))
+        await it.until(f"{ITEM}.completed", 2)
+    kinds = [message["type"].rpartition(".")[2] for message in it.heard]
+    assert kinds[1:11] == [*("speech_started", "speech_stopped", "committed", "added", "done")] * 2
+    first, second = it.of(".committed")
+    assert (first["previous_item_id"], second["previous_item_id"]) == (None, first["item_id"])
+    assert it.transcripts == ["one", "two"]
+
+
+async def test_a_clear_forgets_the_turn_that_goes_on_and_no_other(serve: Serve) -> None:
+    slow = ScriptedTranscriber(["one", "two"], delay_s=0.3)
+    async with serve(transcriber=slow) as server, talk(server) as it:
+        await it.append(wide(silence(0.5) + speech() + silence(1) + speech()[:24_000]))
+        await it.until("input_audio_buffer.speech_started", 2)
+        await it.say("input_audio_buffer.clear")
+        await it.until("input_audio_buffer.cleared")
+        await it.append(wide(silence(0.5) + speech() + silence(1)))
+        await it.until(f"{ITEM}.completed", 2)
+    first, forgotten, last = (message["item_id"] for message in it.of("speech_started"))
+    assert {message["item_id"] for message in it.of(".completed")} == {first, last}
+    assert forgotten not in {message["item_id"] for message in it.of(".committed")}
+
+
 async def test_a_commit_ends_a_turn_that_voice_detection_began(server: Running) -> None:
     async with talk(server) as it:
         await it.append(wide(silence(0.5) + speech()[:24_000]))

@@ -33,6 +33,8 @@ IDLE_TIMEOUT_S: Final = 10.0
 
 _SESSION_RATE: Final = 16_000
 _FRAME_MS: Final = 32
+_NOTICED_MS: Final = 100  # how exactly a silence is measured whose length the client is told
+_TOLD_MS: Final = 1000
 
 _ERR_CODES: Final = {
     400: "Bad Request",
@@ -75,6 +77,7 @@ def open_listen(services: Services, asked: Asked) -> Opening:
             services.session_name(f"{request_id}/{number}"),
             language=options.language,
             interim=options.interim,
+            segments=True,
             endpoint=endpoint,
         ),
         decoder=open_decoder(options.audio, _SESSION_RATE, "keep" if options.multichannel else "mix"),
@@ -83,7 +86,8 @@ def open_listen(services: Services, asked: Asked) -> Opening:
         input_channels=options.audio.channels,
         frame_bytes=options.audio.frame_bytes,
         counters=codec.counters,
-        reach_samples=(endpoint.min_speech_ms + 2 * _FRAME_MS) * _SESSION_RATE // 1000 if notices_silence else None,
+        reach_samples=(endpoint.min_speech_ms + 2 * _FRAME_MS) * _SESSION_RATE // 1000,
+        tell_every_samples=(_NOTICED_MS if notices_silence else _TOLD_MS) * _SESSION_RATE // 1000,
         on_gone=services.registry.remove,
     )
     services.registry.add(station)

@@ -11,7 +11,7 @@ from multidict import MultiDict
 
 from fastring._version import __version__
 from fastring.audio.format import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE, AudioFormat
-from fastring.protocols.deepgram import LiveOptions
+from fastring.protocols.deepgram_channel import LiveOptions
 from fastring.protocols.deepgram_results import ModelInfo
 from fastring.server.channels_station import MAX_CHANNELS_APART
 from fastring.server.model_names import check_language, check_model
@@ -96,6 +96,7 @@ class ListenOptions:
         wanted_ms = self.endpointing_ms or 0
         later = wanted_ms > max(session.trailing_silence_ms, _MIN_SILENCE_MS)
         return LiveOptions(
+            interim=self.interim,
             punctuate=self.punctuate,
             vad_events=self.vad_events,
             endpointing_ms=(wanted_ms if later else 0) if self.endpointing else None,

@@ -22,6 +22,7 @@ from fastring.events import (
     Partial,
     SpeechEnded,
     SpeechStarted,
+    SpeechStopped,
 )
 from fastring.protocols.openai_realtime import RealtimeCodec
 from fastring.protocols.openai_session import RealtimeSession
@@ -145,7 +146,7 @@ class RealtimeStation:
         elif isinstance(command, Finalize):
             self._commit(now)
         elif isinstance(command, Clear):
-            self._clear()
+            self._clear(now)
         elif isinstance(command, Configure):
             self._configure(command.fields, now)
         elif isinstance(command, Echo):
@@ -224,6 +225,7 @@ class RealtimeStation:
             language=self._settings["language"],
             interim=True,
             endpoint=endpoint,
+            turns_at_once=by_vad,
         )
         return runner, self._samples, by_vad
 
@@ -239,12 +241,15 @@ class RealtimeStation:
         self._run.commit()
         self._next(now)
 
-    def _clear(self) -> None:
+    def _clear(self, now: float) -> None:
+        """Forget the turn that goes on; those that have ended are answered."""
         self._decoder.flush()
-        forgotten = self._run.turns()
-        self._run.runner.stop()
-        self.post(Echo("forget", {"items": forgotten}))
-        self._run = _Run(self)
+        self.post(Echo("forget", {"items": self._run.forget()}))
+        if self._run.turns():
+            self._next(now)
+        else:
+            self._run.runner.stop()
+            self._run = _Run(self)
 
     def _configure(self, settings: Mapping[str, Any], now: float) -> None:
         before, self._settings = self._settings, settings
@@ -277,20 +282,30 @@ class _Run:
         self.runner.listener = self
         self._turns: dict[int, int] = {}  # by utterance; without VAD one for all
         self._whole = 0 if self.by_vad else station.new_turn()
+        self._speaking: int | None = None  # the utterance that goes on, with VAD
+        self._deaf = False
         self._committed = False
         self._end = self._begin
 
     def turns(self) -> list[int]:
         """Those that are not over."""
-        return [*self._turns.values()] if self.by_vad else [self._whole]
+        return [*self._turns.values(), *([self._whole] if self._whole else ())]
 
     def commit(self) -> None:
-        """The client ends the turn; with VAD there may be none, and then it is an empty one."""
-        if self.by_vad and self._turns:
+        """The client ends the turn; with VAD none may be going on, and then it is an empty one."""
+        if self._speaking is not None:
             return
         self._whole = self._whole or self._station.new_turn()
         self._committed = True
         self._station.post(Echo("commit", {"item": self._whole, "start": self._begin}))
+
+    def forget(self) -> list[int]:
+        """Nothing more is told but the ends of turns that have ended; returns those that have not."""
+        self._deaf = True
+        forgotten, self._whole = [self._whole] if self._whole else [], 0
+        if self._speaking is not None:
+            forgotten.append(self._turns.pop(self._speaking))
+        return forgotten
 
     def close(self, now: float, end: int) -> None:
         """Its audio ends at that sample of the stream: answer everything, then `Closed`."""
@@ -306,35 +321,39 @@ class _Run:
         elif isinstance(event, Failure):
             self._fail(event)
         elif isinstance(event, SpeechStarted):
-            if self.by_vad:
-                self._turns[event.utterance] = turn = self._station.new_turn()
-                self._station.post(replace(event, utterance=turn, start=event.start + self._begin))
-        elif isinstance(event, Partial | Final):
-            self._station.post(
-                replace(
-                    event,
-                    utterance=self._turn(event.utterance),
-                    start=event.start + self._begin,
-                    end=event.end + self._begin,
-                )
-            )
-        elif isinstance(event, SpeechEnded) and self.by_vad:
-            self._station.post(replace(event, utterance=self._turns.pop(event.utterance), end=event.end + self._begin))
+            self._start(event)
+        elif isinstance(event, SpeechStopped | Partial | Final | SpeechEnded) and (turn := self._turn(event)):
+            if isinstance(event, SpeechStopped):
+                self._speaking = None
+            elif isinstance(event, SpeechEnded):
+                del self._turns[event.utterance]
+            else:
+                event = replace(event, start=event.start + self._begin)
+            self._station.post(replace(event, utterance=turn, end=event.end + self._begin))
 
     def relieve(self) -> None:
         """See `VoiceListener`."""
         self._station.relieve()
 
-    def _turn(self, utterance: int) -> int:
-        return self._turns[utterance] if self.by_vad else self._whole
+    def _start(self, event: SpeechStarted) -> None:
+        if self.by_vad and not self._deaf:
+            self._speaking = event.utterance
+            self._turns[event.utterance] = turn = self._station.new_turn()
+            self._station.post(replace(event, utterance=turn, start=event.start + self._begin))
+
+    def _turn(self, event: SpeechStopped | Partial | Final | SpeechEnded) -> int:
+        """Its turn; 0 if it has none: it is forgotten, or the end of an utterance that is not a turn of its own."""
+        if self.by_vad:
+            return self._turns.get(event.utterance, 0)
+        return 0 if isinstance(event, SpeechEnded) else self._whole
 
     def _fail(self, failure: Failure) -> None:
         """Text is lost: the turn says so. Other troubles pass."""
         if failure.fatal:
             self._station.post(failure)
         elif failure.text_lost:
-            turns = self.turns()
-            self._station.post(Echo("lost", {"item": turns[0] if turns else self._whole, "message": failure.message}))
+            for turn in self.turns()[:1]:
+                self._station.post(Echo("lost", {"item": turn, "message": failure.message}))
 
 
 def _decoder(settings: Mapping[str, Any]) -> PcmDecoder:
