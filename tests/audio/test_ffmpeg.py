@@ -54,6 +54,41 @@ def test_a_session_description_of_a_stranger_opens_no_port() -> None:
         heard_from_bytes(described.encode())
 
 
+@pytest.mark.parametrize(
+    ("codec", "container", "layout"),
+    [("libopus", "ogg", "7.1"), ("libopus", "matroska", "7.1"), ("aac", "adts", "7.1"), ("libopus", "ogg", "5.1")],
+)
+def test_eight_channels_end_no_process(codec: str, container: str, layout: str) -> None:
+    """Each comes out in its place, though PyAV looks for a ninth plane past their end."""
+    n_channels = len(av.AudioLayout(layout).channels)
+    tones = [300 if channel == 3 else 200 + 100 * channel for channel in range(n_channels)]
+    n, data = 960 * 20, io.BytesIO()
+    tone = np.stack([0.3 * np.sin(2 * np.pi * hz * np.arange(n) / 48_000) for hz in tones], axis=1)
+    kind = np.float32 if codec == "aac" else np.int16
+    with av.open(data, "w", format=container) as file:
+        stream = file.add_stream(codec, rate=48_000, layout=layout)
+        for start in range(0, n, 960):
+            samples = tone[start : start + 960] * (1 if codec == "aac" else 32_767)
+            frame = av.AudioFrame.from_ndarray(
+                samples.astype(kind).reshape(1, -1), format="flt" if codec == "aac" else "s16", layout=layout
+            )
+            frame.sample_rate, frame.pts = 48_000, start
+            for packet in stream.encode(frame):
+                file.mux(packet)
+        for packet in stream.encode(None):
+            file.mux(packet)
+    heard, rate = read_audio(io.BytesIO(data.getvalue()), channels="keep")
+    assert (rate, heard.shape[1]) == (48_000, n_channels)
+    spectrum = np.abs(np.fft.rfft(heard[4800:14_400], axis=0))
+    found = 5 * np.argmax(spectrum, axis=0)
+    assert [hz for channel, hz in enumerate(found) if channel != 3] == [
+        hz
+        for channel, hz in enumerate(tones)
+        if channel != 3  # the low-frequency channel keeps low frequencies alone
+    ]
+    assert len(ContainerDecoder().push(data.getvalue())) > 0
+
+
 def test_a_codec_that_is_not_on_the_list_is_named(tmp_path: Path) -> None:
     path = tmp_path / "sound.mkv"
     with av.open(str(path), "w", format="matroska") as container:

@@ -69,7 +69,8 @@ def _by_mutation(name: str, seconds: float, seed: int) -> int:
     target, seeds, chance = TARGETS[name], [*corpus(name), b""], random.Random(seed)
     until, runs = time.monotonic() + seconds, 0
     FOUND.mkdir(parents=True, exist_ok=True)
-    kept = (FOUND / f"last-{name}").open("w+b", buffering=0)  # is left behind by what ends the process
+    last = FOUND / f"last-{name}-{seed}"  # is left behind by what ends the process
+    kept = last.open("w+b", buffering=0)
     while time.monotonic() < until:
         for _ in range(100):
             data = mutated(chance, seeds)
@@ -84,6 +85,8 @@ def _by_mutation(name: str, seconds: float, seed: int) -> int:
                 print(f"{name}: broken by {data[:200]!r}, kept in {FOUND}", file=sys.stderr)  # noqa: T201
                 raise
             runs += 1
+    kept.close()
+    last.unlink()
     return runs
 
 

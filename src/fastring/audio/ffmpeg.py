@@ -38,6 +38,7 @@ CODECS: Final = (
 
 _CAREFUL: Final = {"format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(CODECS)}
 
+_TOO_MANY_PLANES = 8
 MAX_BAD_PACKETS = 100  # in a row; a stream that holds nothing else is given up
 
 
@@ -91,6 +92,7 @@ def decoded_frames(container: Any) -> Iterator[tuple[NDArray[np.float32], int]]:
     """
     av = import_av()
     stream = container.streams.audio[0]
+    planes = _Planes()
     bad = 0
     try:
         for packet in container.demux(stream):
@@ -103,13 +105,44 @@ def decoded_frames(container: Any) -> Iterator[tuple[NDArray[np.float32], int]]:
                 continue
             for frame in frames:
                 bad = 0
-                yield _frame_samples(frame), frame.sample_rate
+                yield _frame_samples(planes.safe(frame)), frame.sample_rate
     except av.error.EOFError:
         return
     except av.error.FFmpegError as error:
         raise DecodeError(f"decoding failed ({error.strerror})") from error
     if bad:
         raise DecodeError(f"the last {bad} packets cannot be decoded")
+
+
+class _Planes:
+    """Keeps PyAV from frames with a plane for each of eight channels or more.
+
+    It looks for a null pointer after the last plane, but FFmpeg keeps eight pointers and then other things: an ordinary
+    file with 7.1 channels of AAC or Opus would end the process. FFmpeg itself puts such channels into one plane.
+    """
+
+    def __init__(self) -> None:
+        self._like: tuple[object, ...] = ()
+        self._resampler: Any = None
+
+    def safe(self, frame: Any) -> Any:
+        """The frame, with its channels in turns in one plane if they are too many.
+
+        Raises:
+            DecodeError: FFmpeg does not do it with these.
+        """
+        if not frame.format.is_planar or frame.layout.nb_channels < _TOO_MANY_PLANES:
+            return frame
+        like = (frame.format.name, frame.layout.name, frame.sample_rate)
+        try:
+            if like != self._like:
+                self._resampler = import_av().AudioResampler(frame.format.packed, frame.layout, frame.sample_rate)
+                self._like = like
+            frame.pts = None
+            (packed,) = self._resampler.resample(frame)
+        except ValueError as error:
+            raise DecodeError(f"{frame.layout.nb_channels} channels cannot be decoded: {error}") from error
+        return packed
 
 
 def _frame_samples(frame: Any) -> NDArray[np.float32]:
