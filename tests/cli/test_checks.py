@@ -114,7 +114,7 @@ def test_file_descriptors_are_counted_against_streams(limit: int, status: str, m
     assert check.status == status, check.found
     assert bool(check.mend) is (status != "ok")
     if status != "ok":
-        assert "ulimit -n 1088" in check.mend
+        assert "ulimit -n 1152" in check.mend
 
 
 def test_more_threads_than_cores_are_told() -> None:

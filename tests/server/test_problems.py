@@ -77,3 +77,15 @@ async def test_a_wrong_method_is_told_as_the_family_of_the_path_does(
     assert (body[field] if isinstance(body[field], str) else body[field]["code"]) == code
     if path.startswith(("/v1/audio", "/v1/models")):
         assert body["error"]["type"] == "invalid_request_error"  # OpenAI's shape
+
+
+async def test_what_is_not_there_says_where_it_is_described(server: Running) -> None:
+    """In the words of the protocol that the path belongs to."""
+    for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/livez", 405), ("DELETE", "/v1/listen", 405)):
+        async with server.client.request(method, server.url + path) as response:
+            assert response.status == status
+            assert response.headers["Link"] == '</api/docs>; rel="service-doc"'
+            assert "/api/docs" in await response.text()
+    async with server.client.post(server.url + "/livez") as response:
+        assert "'/livez' takes GET or HEAD, not 'POST'" in await response.text()
+    assert (await server.get("/api/docs"))[0] == 200

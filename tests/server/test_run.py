@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import signal
 import socket
 import ssl
@@ -277,6 +278,35 @@ async def test_tls_with_a_certificate_of_ones_own() -> None:
         child.terminate()
         _, err = child.communicate(timeout=10)
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on this machine")
+def test_sighup_takes_a_renewed_certificate_and_no_broken_one(tmp_path: Path) -> None:
+    """What is served to the next handshake; connections that are open do not notice."""
+    certificate = tmp_path / "server.pem"
+    certificate.write_bytes(Path(CERTIFICATE).read_bytes())
+    child = subprocess.Popen(
+        [sys.executable, "-c", TLS_SERVER, str(certificate)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        host, port = child.stdout.readline().strip().removeprefix("https://").split(":")
+        old = ssl.get_server_certificate((host, int(port)))
+        certificate.write_text("no certificate at all")
+        child.send_signal(signal.SIGHUP)
+        assert "certificate not reloaded" in child.stderr.readline()
+        assert ssl.get_server_certificate((host, int(port))) == old
+        new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+        files = ["-keyout", str(tmp_path / "key"), "-out", str(tmp_path / "cert")]
+        subprocess.run([*new, *files, "-subj", "/CN=localhost"], check=True, capture_output=True)
+        certificate.write_bytes((tmp_path / "key").read_bytes() + (tmp_path / "cert").read_bytes())
+        child.send_signal(signal.SIGHUP)
+        assert "certificate reloaded" in child.stderr.readline()
+        assert ssl.get_server_certificate((host, int(port))) == (tmp_path / "cert").read_text()
+    finally:
+        child.terminate()
+        child.communicate(timeout=10)
 
 
 @pytest.mark.parametrize(

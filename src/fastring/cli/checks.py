@@ -45,8 +45,9 @@ __all__ = [
 ]
 
 RECORDING = "seen_0"
-_SPARE_DESCRIPTORS = 64
-"""Besides connections: logs, the event loop, models, the sockets of remote engines."""
+_SPARE_DESCRIPTORS = 128
+"""Besides connections: requests that are no streams (`SPARE_SOCKETS` of server/door.py), logs,
+the event loop, models, the sockets of remote engines."""
 
 _SERVER = ("aiohttp", "prometheus_client", "structlog", "av", "soxr")
 _ENGINE_MODULES = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -94,6 +95,15 @@ class SecuritySettings:
     )
     max_streams_per_key: int = setting(0, "connections one key may have at a time; 0: no limit of its own")
     max_bytes_per_second_per_key: int = setting(0, "bytes one key may send in a second; 0: no limit of its own")
+    max_connections_per_address: int = setting(
+        0, "connections one address (IPv6: one /64) may have open at a time; 0: no limit of its own"
+    )
+    max_requests_per_second_per_address: int = setting(
+        0, "requests one address may make in a second, WebSocket handshakes among them; 0: no limit of its own"
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (), "addresses and networks of proxies whose X-Forwarded-For says who asks, comma-separated"
+    )
     allowed_origins: tuple[str, ...] = setting(
         (), "origins besides the server's own that browsers may come from; * is any"
     )
@@ -103,6 +113,19 @@ class SecuritySettings:
         streams, rate = self.max_streams_per_key, self.max_bytes_per_second_per_key
         require(0 <= streams <= 100_000, "security.max_streams_per_key", streams, "0..100000")
         require(0 <= rate <= 1 << 40, "security.max_bytes_per_second_per_key", rate, "0..2^40")
+        most, often = self.max_connections_per_address, self.max_requests_per_second_per_address
+        require(0 <= most <= 100_000, "security.max_connections_per_address", most, "0..100000")
+        require(0 <= often <= 100_000, "security.max_requests_per_second_per_address", often, "0..100000")
+        for network in self.trusted_proxies:
+            require(_is_network(network), "security.trusted_proxies", network, "an address or a network as 10.0.0.0/8")
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from fastring.asr.pool import TranscriberPool
 from fastring.audio.native_core import instruction_set
 from fastring.protocols.codec import Counters
 from fastring.recitation.references import load_references
+from fastring.server.addresses import AddressLimits
 from fastring.server.auth import Gate
 from fastring.server.cors import add_cors_headers, answer_preflight
 from fastring.server.family import SERVED
@@ -90,6 +91,7 @@ def build_app(
             }
         ),
         gate=gate,
+        addresses=AddressLimits(settings.security),
         allowance=Allowance(gate.keys),
         window=AdaptiveWindow(settings.voice),
         references=references,
@@ -221,6 +223,7 @@ def _gauges(services: Services) -> dict[str, float]:
         "analysis_streams": registry.count("audio"),
         "voice_streams": registry.count("voice"),
         "refused_connections": registry.refused,
+        "refused_by_address": services.addresses.refused,
         "engine_lag_seconds": registry.admission.lag_s(time.monotonic()),
         "engine_load": registry.admission.load(time.monotonic()),
         "uploads": services.uploads.running,

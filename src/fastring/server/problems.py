@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from aiohttp import web
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-__all__ = ["REFUSALS", "UPGRADED", "Problem", "answer_problems", "busy"]
+__all__ = ["DOCS", "REFUSALS", "UPGRADED", "Problem", "answer_problems", "busy"]
+
+DOCS: Final = "/api/docs"
+"""Where a browser finds what is served."""
 
 UPGRADED: web.RequestKey[bool] = web.RequestKey("upgraded", bool)
 """Set once a request has become a WebSocket: then there is no HTTP answer any more."""
@@ -83,7 +86,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
             raise
         code = _CODES.get(error.status, "http_error")
         kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        return _refuse(Problem(error.status, code, error.reason, headers=kept), request)
+        return _refuse(Problem(error.status, code, _said_of(error, request), headers=kept), request)
     except ConnectionError:  # the client is gone, which is nobody's fault and worth no traceback
         return web.Response(status=499)
     except HttpProcessingError as error:  # of a part in a multipart body, whose headers are read late
@@ -95,6 +98,16 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _refuse(Problem(500, "internal", "the server failed; its log says why"), request)
 
 
+def _said_of(error: web.HTTPException, request: web.Request) -> str:
+    """Why, and where it says what there is."""
+    if error.status == 404:
+        return f"there is nothing at {shown(request.path)}: what is served stands at {DOCS}"
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = " or ".join(sorted(error.allowed_methods))
+        return f"{shown(request.path)} takes {allowed}, not {shown(request.method)}: see {DOCS}"
+    return error.reason
+
+
 def _refuse(problem: Problem, request: web.Request) -> web.Response:
     """As the family of the path words it; fastring's own way where the path belongs to none."""
     resource = request.match_info.route.resource
@@ -103,7 +116,10 @@ def _refuse(problem: Problem, request: web.Request) -> web.Response:
         words = table.get(resource.canonical)
     else:  # a path that is there, but not by this method, has no route
         words = next((of for path, of in table.items() if _is_of(request.path, path)), None)
-    return words(problem, request) if words else problem.response()
+    response = words(problem, request) if words else problem.response()
+    if problem.status in (404, 405):
+        response.headers["Link"] = f'<{DOCS}>; rel="service-doc"'  # RFC 8631
+    return response
 
 
 def _is_of(path: str, pattern: str) -> bool:

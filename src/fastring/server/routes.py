@@ -15,6 +15,7 @@ from aiohttp import web
 
 from fastring.errors import ConfigError, UnknownStreamError
 from fastring.protocols.codec import Counters
+from fastring.server.addresses import ADDRESS
 from fastring.server.auth import subprotocol_of
 from fastring.server.connection import Connection
 from fastring.server.endpoints.deepgram import DEEPGRAM
@@ -79,10 +80,15 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let in who may come in; an unknown stream is 404 wherever it is asked for."""
     services = request.app[SERVICES]
     gate = services.gate
-    gate.check_origin(request.headers)
-    if request.path not in _OPEN_TO_ALL:
-        request[OWNER] = owner = gate.owner(request.headers)
-        _charge(services, owner, request.content_length)
+    with services.addresses.check(request, time.monotonic()):
+        gate.check_origin(request.headers)
+        if request.path not in _OPEN_TO_ALL:
+            request[OWNER] = owner = gate.owner(request.headers)
+            _charge(services, owner, request.content_length)
+        return await _unless_unknown(handler, request)
+
+
+async def _unless_unknown(handler: Handler, request: web.Request) -> web.StreamResponse:
     try:
         return await handler(request)
     except UnknownStreamError as error:
@@ -154,7 +160,7 @@ async def _serve(
         raise
     request[UPGRADED] = True
     services.registry.connections.add(connection)
-    log.info("connected", connection=connection.name, remote=request.remote)
+    log.info("connected", connection=connection.name, remote=request[ADDRESS])
     try:
         with contextlib.suppress(ConnectionError):
             await connection.run()

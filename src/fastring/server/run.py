@@ -17,6 +17,7 @@ from prometheus_client import disable_created_metrics
 from fastring.errors import ConfigError
 from fastring.server.app import build_app
 from fastring.server.auth import require_keys_in_public
+from fastring.server.door import DoorRunner
 from fastring.server.logs import configure_logging, http_log
 from fastring.server.services import SERVICES
 
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 
     from fastring.asr.transcriber import Transcriber
     from fastring.config import ServerSettings, Settings
+    from fastring.server.services import Services
 
 __all__ = ["make_runner", "run_server", "tls_context"]
+
+log = structlog.get_logger("fastring.server")
 
 _LINGER_S = 2.0
 """How long the rest of a refused upload is read, so that the refusal is."""
@@ -67,7 +71,7 @@ def run_server(
 
 def make_runner(app: web.Application, settings: ServerSettings) -> web.AppRunner:
     """What serves the application: little patience with strangers, and one line for a request that is none."""
-    return web.AppRunner(
+    return DoorRunner(
         app,
         access_log=None,
         logger=http_log(),
@@ -84,27 +88,41 @@ async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callabl
     except BaseException:
         transcriber.close()  # nobody else owns it yet
         raise
+    tls = tls_context(settings.server)
     stopping = _stop_signal((signal.SIGTERM,) if process else (signal.SIGINT, signal.SIGTERM))
     runner = make_runner(app, settings.server)
     await runner.setup()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app[SERVICES].refresh_keys)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, _read_again, app[SERVICES], tls)
     try:
         app[SERVICES].warm_up()
         _quieten_collector()
-        address = await _bind(runner, settings)
+        address = await _bind(runner, settings, tls)
         if settings.server.process_port:
             await _bind_own(runner, settings.server, max(1, process))
         on_ready(address)
         await stopping.wait()
-        structlog.get_logger("fastring.server").info("going down", drain_s=settings.server.drain_s)
+        log.info("going down", drain_s=settings.server.drain_s)
     finally:
         await runner.cleanup()
 
 
-async def _bind(runner: web.AppRunner, settings: Settings) -> str:
+def _read_again(services: Services, tls: ssl.SSLContext | None) -> None:
+    """What SIGHUP is for: the keys, and the certificate of handshakes from now on. A mistake changes nothing."""
+    services.refresh_keys()
+    if tls is not None:
+        server = services.settings.server
+        try:
+            tls_context(server)  # an old certificate must not end up with a new key
+            _load(tls, server)
+        except ConfigError as error:
+            log.error("certificate not reloaded", reason=str(error))
+            return
+        log.info("certificate reloaded")
+
+
+async def _bind(runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None) -> str:
     """Listen, and return the address as a URL."""
     host, port = settings.server.host, settings.server.port
-    tls = tls_context(settings.server)
     site = _Site(runner, host, port, backlog=1024, ssl_context=tls, reuse_port=settings.server.processes > 1)
     site.handshake_s = settings.server.handshake_s
     try:
@@ -139,6 +157,16 @@ def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    _load(context, settings)
+    return context
+
+
+def _load(context: ssl.SSLContext, settings: ServerSettings) -> None:
+    """The certificate and its key.
+
+    Raises:
+        ConfigError: they cannot be had.
+    """
     try:
         context.load_cert_chain(settings.tls_certificate, settings.tls_key or None, password=lambda: b"")
     except (OSError, ssl.SSLError) as error:
@@ -147,7 +175,6 @@ def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:
             f"cannot be loaded: {error}",
             setting="server.tls_certificate",
         ) from error
-    return context
 
 
 class _Site(web.TCPSite):

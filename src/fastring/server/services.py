@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from fastring.config import EndpointSettings, Settings
     from fastring.protocols.codec import Counters
     from fastring.recitation.references import References
+    from fastring.server.addresses import AddressLimits
     from fastring.server.auth import Gate
     from fastring.server.keys import Allowance
     from fastring.server.metrics import Metrics
@@ -48,6 +49,7 @@ class Services:
     registry: Registry
     metrics: Metrics
     gate: Gate
+    addresses: AddressLimits
     allowance: Allowance
     window: AdaptiveWindow
     references: References

@@ -104,8 +104,9 @@ class WyomingServer:
         self._connections.add(task)
         try:
             if len(self._connections) <= CONNECTIONS_PER_STREAM * self._services.settings.server.max_streams:
-                await _Connection(self._services, reader, writer).run()
-        except (ConnectionError, asyncio.CancelledError):
+                with self._services.addresses.open(str(writer.get_extra_info("peername")[0])):
+                    await _Connection(self._services, reader, writer).run()
+        except (ConnectionError, asyncio.CancelledError, Problem):
             pass
         except Exception:
             log.exception("wyoming connection failed")

@@ -30,12 +30,12 @@ _REFUSED = {
     409: "it is there already",
     413: "the body is too large",
     415: "another media type is wanted",
-    429: "too many uploads, or too many bytes with this key; see Retry-After",
+    429: "too many uploads, too many bytes with this key, or too much from this address; see Retry-After",
     500: "the server failed; its log says why",
     503: "no room, or the server goes down; see Retry-After",
 }
-_ALWAYS = (403, 500)
-_GUARDED = (401, 429)
+_ALWAYS = (403, 429, 500)
+_GUARDED = (401,)
 _PLACE = re.compile(r"{(\w+)}")
 _PLACES: dict[str, Schema] = {"stream_id": {"type": "string", "pattern": "^[A-Za-z0-9._-]{1,128}$"}}
 _AS_REF = "#/components/schemas/{model}"
