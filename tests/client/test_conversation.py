@@ -160,6 +160,15 @@ def test_a_server_that_goes_away_is_not_the_end() -> None:
     assert not talk.finished
 
 
+def test_a_token_may_come_with_an_acknowledgement() -> None:
+    talk = opened()
+    talk.push(bytes(2 * 100))
+    sent(talk)
+    talk.receive({**ack(100, 0), "resume_token": "t1"}, 0.0)
+    talk.receive(ack(100, 50), 0.0)
+    assert lose(talk)["token"] == "t1"
+
+
 def test_errors_are_told() -> None:
     talk = opened()
     assert talk.receive({"type": "error", "code": "engine_failed", "message": "no", "fatal": False}, 0.0) == [

@@ -17,7 +17,7 @@ FEEDBACK = (events.WordFeedback(0, "six", "minor_mistake", "sex"),)
 EXAMPLES = [
     events.VoiceReady(16000, "linear16", 1, 40.0, 1 << 20, 2.5, "e", "m", True, "token"),
     events.AnalysisReady(44100, "float32", 1, 1024, 10.0),
-    events.Resumed(0, 0, "token"),
+    events.Resumed(0, 0, "token", 0, 0),
     events.SpeechStarted(0, 0, 0),
     events.Partial(0, "six", "six", (WORD,), 0.9, 0, 1, -20.0, 0.1, 0, LATENCY),
     events.Final(0, 0, "six", (WORD,), 0.9, 0, 1, LATENCY),
@@ -25,7 +25,7 @@ EXAMPLES = [
     events.EarlyTrigger(0, 0, "0-0", "six", 0.9),
     events.EarlyTriggerRetracted(0, 0, "0-0", "the final differs"),
     events.Status("server_busy"),
-    events.Ack(0, 0),
+    events.Ack(0, 0, 0, "token"),
     events.Analysis(1, None, 0.0, None, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, (), 0.0, 0),
     events.Failure("odd_length", "3 bytes"),
     events.Recitation("sex", FEEDBACK, ("six",), LATENCY, error="it broke"),

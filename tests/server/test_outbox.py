@@ -50,6 +50,16 @@ async def test_the_newest_partial_and_ack_win_and_go_last() -> None:
     assert await box.take() == [final(0), partial("b"), Ack(2, 1)]
 
 
+async def test_a_token_is_handed_on_to_the_next_ack() -> None:
+    box = Outbox(10)
+    for event in (Ack(1, 0, resume_token="t1"), Ack(2, 0), Ack(3, 1)):
+        box.put(event)
+    assert await box.take() == [Ack(3, 1, resume_token="t1")]
+    box.put(Ack(4, 1, resume_token="t1"))
+    box.put(Ack(5, 1, resume_token="t2"))
+    assert await box.take() == [Ack(5, 1, resume_token="t2")]
+
+
 async def test_what_is_new_replaces_what_is_old_of_its_channel_alone() -> None:
     box = Outbox(10)
     told = [(0, partial("a")), (1, partial("b")), (0, Heard(1)), (0, final(0)), (0, partial("c")), (0, Heard(2))]

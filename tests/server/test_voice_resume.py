@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from block_runner import block_session, pcm
 from serving import (
     RATE,
     SCRIPT,
@@ -24,10 +27,17 @@ from serving import (
 )
 
 from fastring.config import EndpointSettings, ResumeSettings
+from fastring.events import Ack, Audio, Failure, Resume, Resumed, VoiceReady
+from fastring.protocols.codec import Counters
 from fastring.server.app import drain
+from fastring.server.sessions.keeper import SessionKeeper
+from fastring.server.sessions.resumable import Identity
+from fastring.server.voice_station import VoiceStation
 
 if TYPE_CHECKING:
     from serving import Running, Serve
+
+    from fastring.events import Event
 
 
 def drop(ws: Any) -> None:
@@ -114,6 +124,114 @@ async def test_a_session_that_moved_closes_its_old_connection(server: Running) -
     assert (await listen(new))[-1]["stats"]["received"] == RATE * 6 // 10
     await new.receive()
     await server.empty()
+
+
+async def test_a_container_of_a_client_that_does_not_resume_holds_nothing(server: Running) -> None:
+    ws = await server.connect(VOICE + "a?encoding=container")
+    assert json.loads(await ws.receive_str())["resume_token"] == ""
+    await ws.send_bytes(webm(silence(1.0)))
+    drop(ws)
+    await server.empty()
+    assert len(server.services.keeper) == 0
+
+
+def webm(audio: bytes) -> bytes:
+    """Opus in WebM, as browsers record it."""
+    av = pytest.importorskip("av")
+    file = io.BytesIO()
+    with av.open(file, "w", format="webm") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.repeat(np.frombuffer(audio, "<i2"), 3)[None], format="s16", layout="mono")
+        frame.sample_rate = 48_000
+        for packet in [*stream.encode(frame), *stream.encode(None)]:
+            container.mux(packet)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("cut", [0.02, 0.4, 0.77])
+async def test_a_container_goes_on_in_the_middle_of_a_page(server: Running, cut: float) -> None:
+    data, path = webm(TWO_UTTERANCES), VOICE + "a?encoding=container&resumes=true"
+    cut_bytes = int(cut * len(data))
+    expected = without_partials(await converse(server, data, path, 1000))
+    assert [m["text"] for m in of(expected, "final")] == list(SCRIPT)
+    await server.empty()
+    ws = await server.connect(path)
+    token = json.loads(await ws.receive_str())["resume_token"]
+    for chunk in chunks(data[:cut_bytes], 1000):
+        await ws.send_bytes(chunk)
+    await ws.send_str('{"type":"ping"}')
+    before = without_partials(await listen(ws, "pong"))
+    drop(ws)
+    await server.empty()
+    ws = await server.connect(path)
+    await ws.send_json({"type": "resume", "token": token, "last_seq": len(before) - 1, "oldest_byte": cut_bytes // 2})
+    resumed = (await listen(ws, "resumed"))[-1]
+    assert resumed["next_byte"] == cut_bytes
+    for chunk in chunks(data[cut_bytes:], 1000):
+        await ws.send_bytes(chunk)
+    await ws.send_str('{"type":"close"}')
+    after = await listen(ws)
+    assert before + without_partials(after) == expected
+    assert of(after, "ack")[-1]["received_bytes"] == len(data)
+
+
+class Heard:
+    """A line that keeps what is posted."""
+
+    heard_close = False
+
+    def __init__(self) -> None:
+        self.posted: list[Event] = []
+
+    def post(self, event: Event) -> None:
+        self.posted.append(event)
+
+    def relieve(self) -> None:
+        pass
+
+    async def answers(self, within_s: float) -> bool:
+        return True
+
+
+async def test_a_session_that_lasts_gets_new_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastring.server.voice_station._ACK_EVERY_S", 0.0)
+    clock = [1000.0]
+    settings = ResumeSettings(token_lifetime_s=3600, catch_up_rate=0)
+    keeper = SessionKeeper(settings, clock=lambda: clock[0], wall_clock=lambda: clock[0])
+
+    def station() -> tuple[VoiceStation, Heard]:
+        identity = Identity(keeper.new_name(), "mic", "", "linear16", 16_000, 1)
+        ready = VoiceReady(16_000, "linear16", 1, 1.0, 1 << 20, 1.0, "e", "m", True, keeper.token(identity))
+        line = Heard()
+        made = VoiceStation(
+            identity,
+            keeper=keeper,
+            open_session=lambda: block_session(identity),
+            ready=ready,
+            frame_bytes=2,
+            counters=Counters(),
+        )
+        made.attach(line)
+        return made, line
+
+    first, line = station()
+    tokens = [event.resume_token for event in line.posted if isinstance(event, VoiceReady)]
+    for _ in range(24):  # a day, an hour at a time
+        clock[0] += 3600
+        first.receive(Audio(pcm(0)), 0.0)
+        await asyncio.sleep(0.01)
+        tokens += [event.resume_token for event in line.posted if isinstance(event, Ack) and event.resume_token]
+        line.posted.clear()
+    assert len(set(tokens)) == 25
+    first.detach()
+    stale, newest = station(), station()
+    stale[0].receive(Resume(tokens[0], -1, 0), 0.0)
+    newest[0].receive(Resume(tokens[-1], -1, 0), 0.0)
+    await asyncio.sleep(0.01)
+    assert [event.reason for event in stale[1].posted if isinstance(event, Failure)] == ["expired"]
+    assert any(isinstance(event, Resumed) for event in newest[1].posted)
+    for made, _ in (stale, newest):
+        made.detach()
 
 
 async def test_silence_ends_no_utterance_while_the_client_is_away(serve: Serve) -> None:

@@ -133,13 +133,15 @@ class BlockRunner:
             self.listener.hear(event)
 
 
-def block_session(identity: Identity, *, max_events: int = 100, ring_bytes: int = 1000) -> ResumableSession:
+def block_session(
+    identity: Identity, *, max_events: int = 100, ring_bytes: int = 1000, frame_bytes: int = 2
+) -> ResumableSession:
     """A session of that world; utterances reach two samples back, and speech counts from where it starts."""
     return ResumableSession(
         identity,
         runner=BlockRunner(),  # type: ignore[arg-type]
         decoder=PlainDecoder("<i2"),
-        frame_bytes=2,
+        frame_bytes=frame_bytes,
         progress=Progress(input_rate=RATE, session_rate=RATE, reach_samples=QUIET, lead_samples=0),
         journal=Journal(max_events),
         ring_bytes=ring_bytes,

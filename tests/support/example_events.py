@@ -26,7 +26,7 @@ _BY_NAME: dict[str, Any] = {
     "extra_words": ("six",),
     "verification": events.Verification("one too six", 0.4, FEEDBACK, ("six",)),
 }
-_BY_TYPE = {"int": 7, "float": 0.5, "str": "text", "bool": False, "float | None": 0.5}
+_BY_TYPE = {"int": 7, "float": 0.5, "str": "text", "bool": False, "float | None": 0.5, "int | None": 7}
 
 
 def example(kind: type) -> Any:

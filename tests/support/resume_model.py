@@ -62,6 +62,10 @@ class Link:
             self.down += [str(message) for message in self._codec.encode(event)]
             self.ended = isinstance(event, Closed) or (isinstance(event, Failure) and event.fatal)
 
+    async def answers(self, within_s: float) -> bool:
+        """A connection that is still there answers."""
+        return self.alive
+
     def relieve(self) -> None:
         """Nothing waits for it: the scheduler asks the station each time."""
 

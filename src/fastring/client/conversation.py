@@ -280,6 +280,7 @@ class Conversation:
         self._received = max(self._received, self._offset + int(message["received"]))
         self._committed = max(self._committed, self._offset + int(message["committed"]))
         self._held.forget(min(self._committed, self._sent))
+        self._token = str(message.get("resume_token") or "") or self._token
 
     def _closed(self, message: dict[str, Any]) -> list[ClientEvent]:
         if message.get("reason") == _GOING_AWAY:

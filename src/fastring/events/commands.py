@@ -60,11 +60,15 @@ class Ping:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """Go on with an earlier session: its token, the last event the client has, the oldest sample it can send again."""
+    """Go on with an earlier session: its token, the last event the client has, the oldest sample it can send again.
+
+    Of a container it is the oldest byte that counts.
+    """
 
     token: str
     last_seq: int
     oldest_sample: int
+    oldest_byte: int = 0
 
 
 @dataclass(frozen=True, slots=True)

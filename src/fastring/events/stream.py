@@ -59,12 +59,14 @@ class Resumed:
         next_seq: the number of the first event that is not told again.
         resume_token: for the next time.
         finalizes: how many `Finalize` the session has taken; those after were lost.
+        next_byte: of a container, the byte that the client sends it from; None for samples.
     """
 
     next_sample: int
     next_seq: int
     resume_token: str
     finalizes: int = 0
+    next_byte: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +74,17 @@ class Ack:
     """The server holds every sample before `received`; all events of the audio before `committed` precede this one.
 
     Both count samples per channel at the rate the client sends.
+
+    Attributes:
+        received: see above, as is `committed`.
+        received_bytes: the same of a container's bytes; None for samples.
+        resume_token: takes the place of the client's, which is past half its life; "" while that is young.
     """
 
     received: int
     committed: int
+    received_bytes: int | None = None
+    resume_token: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -235,6 +235,7 @@ export class Conversation {
     this.received = Math.max(this.received, this.offset + message.received);
     this.committed = Math.max(this.committed, this.offset + message.committed);
     this.held.forget(Math.min(this.committed, this.sent));
+    this.token = message.resume_token || this.token;
     return [];
   }
 

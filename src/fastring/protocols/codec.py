@@ -21,6 +21,7 @@ _CLOSE_CODES = {
     "message_too_large": 1009,
     "engine_failed": 1011,
     "internal": 1011,
+    "no_answer": 4408,
     "overloaded": 1013,
     "session_moved": 4409,
     "too_many_streams": 1013,

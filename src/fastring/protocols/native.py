@@ -154,14 +154,16 @@ class NativeCodec:
     def _resume(self, message: dict[str, Any]) -> list[Command]:
         token = field(message, "token", str)
         last_seq = field(message, "last_seq", int, default=-1)
-        oldest_sample = field(message, "oldest_sample", int, default=0)
+        oldest = [field(message, name, int, default=0) for name in ("oldest_sample", "oldest_byte")]
         if (
             len(token) > _MAX_TOKEN_CHARACTERS
             or not -1 <= last_seq <= _MAX_INDEX
-            or not 0 <= oldest_sample <= _MAX_INDEX
+            or not all(0 <= index <= _MAX_INDEX for index in oldest)
         ):
-            raise ProtocolError("'token', 'last_seq' or 'oldest_sample' is out of range", code="invalid_field")
-        return [Resume(token, last_seq, oldest_sample)]
+            raise ProtocolError(
+                "'token', 'last_seq', 'oldest_sample' or 'oldest_byte' is out of range", code="invalid_field"
+            )
+        return [Resume(token, last_seq, *oldest)]
 
     _READERS: ClassVar[dict[str, Callable[[Any, dict[str, Any]], list[Command]]]] = {
         "audio": _audio_message,

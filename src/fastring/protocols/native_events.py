@@ -120,6 +120,20 @@ def _status(event: events.Status, _rate: int) -> Fields:
     return {**fields, "engine": event.engine, "reason": event.reason} if event.engine else fields
 
 
+def _resumed(event: events.Resumed, _rate: int) -> Fields:
+    fields: Fields = {name: getattr(event, name) for name in _RESUMED}
+    return fields if event.next_byte is None else {**fields, "next_byte": event.next_byte}
+
+
+def _ack(event: events.Ack, _rate: int) -> Fields:
+    fields: Fields = {"received": event.received, "committed": event.committed}
+    if event.received_bytes is not None:
+        fields["received_bytes"] = event.received_bytes
+    if event.resume_token:
+        fields["resume_token"] = event.resume_token
+    return fields
+
+
 def _speech_started(event: events.SpeechStarted, rate: int) -> Fields:
     return {"seq": event.seq, "utterance": event.utterance, "start": _seconds(event.start, rate)}
 
@@ -172,12 +186,13 @@ _VOICE_READY = (
     "progressive",
     "resume_token",
 )
+_RESUMED = ("next_sample", "next_seq", "resume_token", "finalizes")
 _STATUS = ("state", "source", "dropped_frames", "queue_depth", "lag_ms", "retry_after_ms")
 
 _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
     events.VoiceReady: ("ready", _as_they_are(*_VOICE_READY)),
     events.AnalysisReady: ("ready", _as_they_are("sample_rate", *_READY, "chunk_size", "update_hz")),
-    events.Resumed: ("resumed", _as_they_are("next_sample", "next_seq", "resume_token", "finalizes")),
+    events.Resumed: ("resumed", _resumed),
     events.SpeechStarted: ("speech_started", _speech_started),
     events.Partial: ("partial", _partial),
     events.EarlyTrigger: (
@@ -193,7 +208,7 @@ _WRITERS: dict[type, tuple[str, Callable[[Any, int], Fields]]] = {
     events.Final: ("final", _final),
     events.SpeechEnded: ("speech_ended", _speech_ended),
     events.Status: ("status", _status),
-    events.Ack: ("ack", _as_they_are("received", "committed")),
+    events.Ack: ("ack", _ack),
     events.Analysis: ("analysis", _analysis),
     events.Reply: ("", lambda event, _rate: dict(event.fields)),  # the event names itself
     events.Failure: ("error", _failure),

@@ -118,6 +118,20 @@ class Connection:
         """Read on; see `Line.relieve`."""
         self._intake.relieve()
 
+    async def answers(self, within_s: float) -> bool:
+        """Ask the peer for a sign of life; see `Line.answers`."""
+        asked_s = time.monotonic()
+        self._intake.pong.clear()
+
+        async def ask() -> None:
+            await self._socket.ping()
+            await self._intake.pong.wait()
+
+        with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
+            await asyncio.wait_for(ask(), within_s)
+            return True
+        return self._intake.holds_back or self._intake.heard_s > asked_s
+
     def finish(self) -> None:
         """Ask the client to come back elsewhere, once what it sent is answered."""
         if not self._ending:
@@ -298,6 +312,7 @@ class Connection:
     async def _tear_down(self) -> None:
         """Give everything back, whatever state the conversation was in."""
         self._ending = True
+        self._intake.pong.set()  # who asks finds the stream gone
         for timer in (self._idle, self._farewell, self._stuck):
             if timer is not None:
                 timer.cancel()

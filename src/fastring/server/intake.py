@@ -57,6 +57,7 @@ class Intake:
 
     Attributes:
         heard_s: when the last message came, on the monotonic clock.
+        pong: set when the peer has answered a ping of ours.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Intake:
         pace: Callable[[int, float], float],
     ) -> None:
         self.heard_s = time.monotonic()
+        self.pong = asyncio.Event()
         self._socket = socket
         self._codec = codec
         self._station = station
@@ -83,6 +85,11 @@ class Intake:
         self._stopped = False
         self._rest_until_s = 0.0  # the client sends more than it may
         self._held: asyncio.Future[None] | None = None
+
+    @property
+    def holds_back(self) -> bool:
+        """Nothing is read now, because of the station or the pace: the peer could answer nothing."""
+        return bool(self._rest_until_s) or (self._held is not None and not self._held.done())
 
     async def run(self) -> WSMessage:
         """Take what comes, until the peer closes or is gone; returns what says so."""
@@ -150,7 +157,9 @@ class Intake:
                 await self._rest(now)
             elif message.type is WSMsgType.PING:
                 self._answer(PongFrame(message.data))
-            elif message.type is not WSMsgType.PONG:
+            elif message.type is WSMsgType.PONG:
+                self.pong.set()
+            else:
                 return message
             before_s = time.monotonic()
             if before_s - burst_s > _BURST_S:
@@ -165,9 +174,10 @@ class Intake:
     async def _rest(self, now: float) -> None:
         """Let a client that sends too much wait."""
         if self._rest_until_s:
-            rest_s, self._rest_until_s = self._rest_until_s - now, 0.0
+            rest_s = self._rest_until_s - now
             if rest_s > 0 and not self._stopped:
                 await asyncio.sleep(rest_s)
+            self._rest_until_s = 0.0
 
     async def _decode_long(self, message: Message) -> list[Command]:
         """Decode a message of many megabytes, in steps if its codec can, other work in between."""

@@ -31,8 +31,8 @@ class Outbox:
     """A queue between the loop's callbacks and one writer task.
 
     A waiting `Partial`, `Analysis`, `Ack`, `Heard` or pong gives way to a newer one of its channel or source (an
-    `Analysis` hands on its onsets). All else is kept in order; `overflowed` says that more than `limit` such events
-    wait, which only a stuck reader brings about.
+    `Analysis` hands on its onsets, an `Ack` its token). All else is kept in order; `overflowed` says that more than
+    `limit` such events wait, which only a stuck reader brings about.
     """
 
     def __init__(self, limit: int) -> None:
@@ -94,7 +94,11 @@ class Outbox:
         for index, older in enumerate(self._waiting):
             if _replaceable(older) == kind:
                 del self._waiting[index]
-                return merged(older, event) if isinstance(older, Analysis) and isinstance(event, Analysis) else event
+                if isinstance(older, Analysis) and isinstance(event, Analysis):
+                    return merged(older, event)
+                if isinstance(older, Ack) and isinstance(event, Ack) and not event.resume_token:
+                    return replace(event, resume_token=older.resume_token)
+                return event
         return event
 
 

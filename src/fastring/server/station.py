@@ -21,6 +21,10 @@ class Line(Protocol):
         """Say that `congested` may have changed: reading goes on."""
         ...
 
+    async def answers(self, within_s: float) -> bool:
+        """Whether the peer gives a sign of life within that time. It is pinged; one that is held back counts."""
+        ...
+
     @property
     def heard_close(self) -> bool:
         """Whether the peer has answered our close frame, and so has had everything that came before it."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from fastring.errors import ProtocolError
+from fastring.errors import FastringError, ProtocolError
 from fastring.events import Ack, Audio, Close, Closed, Failure, Finalize, Ping, Pong, Resume, Resumed
 from fastring.server.decoding import slice_bytes
 from fastring.server.sessions.catch_up import CatchUp
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["VoiceStation"]
 
 _ACK_EVERY_S = 0.5
+_WAY_OUT = "resume it with its token, close it, or choose another name"
 _UNHEARD = Ack(-1, -1)
+_SIGN_OF_LIFE_S = 2.0  # so long a connection may take to answer, before another of its owner gets its name
 
 
 class VoiceStation:
@@ -42,6 +44,7 @@ class VoiceStation:
         frame_bytes: bytes of one sample of all channels; 0 for containers, then decoded samples are counted.
         counters: the codec's.
         resumes: the client will resume: if the server goes down, speech that has not ended is left to the next server.
+        rival: the connection that has the name now, if it is another one of the same owner.
         enter: takes the stream into the registry, and raises `ProtocolError` where it may not be.
         on_gone: called once when the connection is gone, or its session.
     """
@@ -58,6 +61,7 @@ class VoiceStation:
         frame_bytes: int,
         counters: Counters,
         resumes: bool = False,
+        rival: Callable[[VoiceStation], VoiceStation | None] = lambda _station: None,
         enter: Callable[[VoiceStation], object] = lambda _station: None,
         on_gone: Callable[[VoiceStation], object] = lambda _station: None,
     ) -> None:
@@ -70,6 +74,7 @@ class VoiceStation:
         self._slice_bytes = slice_bytes(identity.sample_rate, frame_bytes)
         self._counters = counters
         self._resumes = resumes
+        self._rival = rival
         self._enter = enter
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
@@ -81,6 +86,7 @@ class VoiceStation:
         self._ack_timer: asyncio.TimerHandle | None = None
         self._pause_timer: asyncio.TimerHandle | None = None
         self._acked = _UNHEARD
+        self._token_s = keeper.now  # when the client's newest token was issued
         self._started_s = time.monotonic()
 
     # --- the station -------------------------------------------------------------------------------------------------
@@ -108,6 +114,12 @@ class VoiceStation:
         """Take a command; see `Station.receive`."""
         if self._moved:
             return
+        if self._session is None and not isinstance(command, Resume | Ping) and self._rival(self) is not None:
+            self._claim = self._loop.create_task(self._receive_later(command), name=f"name {self.stream_id}")
+        else:
+            self._obey(command, now)
+
+    def _obey(self, command: Command, now: float) -> None:
         if isinstance(command, Audio):
             self._receive_audio(command, now)
         elif isinstance(command, Finalize):
@@ -139,15 +151,18 @@ class VoiceStation:
     def detach(self) -> None:
         """Let the session wait for its client, unless it has told it all."""
         line, self._line = self._line, None
+        self._let_session_wait(line is not None and line.heard_close)
+        self._on_gone(self)
+
+    def _let_session_wait(self, told_all: bool) -> None:
         self._cancel_timers()
         session, self._session = self._session, None
         if session is not None:
             session.leave(self, time.monotonic())
-            if session.finished and line is not None and line.heard_close:
+            if session.finished and told_all:
                 self._keeper.end(session)
             else:
                 self._keeper.wait(session)
-        self._on_gone(self)
 
     def stats(self) -> dict[str, Any]:
         """The stats object of the native protocol."""
@@ -210,6 +225,42 @@ class VoiceStation:
             self._session.attach(self, now)
         return self._session
 
+    # --- a name that is taken ----------------------------------------------------------------------------------------
+
+    async def answers(self) -> bool:
+        """Whether whoever is at the end of this connection gives a sign of life."""
+        return self._line is not None and await self._line.answers(_SIGN_OF_LIFE_S)
+
+    def give_way(self) -> None:
+        """Nobody answered: the name is another connection's from now on; the session waits for its token."""
+        self._moved = True
+        self._let_session_wait(told_all=False)
+        self._post(Failure("no_answer", f"no answer to a ping for {_SIGN_OF_LIFE_S:g} s", fatal=True))
+        self._on_gone(self)
+
+    async def _receive_later(self, command: Command) -> None:
+        """The first command, once the connection that has the name has shown whether it is alive."""
+        try:
+            await self._clear_name()
+            if self._line is not None:
+                self._obey(command, time.monotonic())
+        except ProtocolError as error:
+            self._fail(error)
+        except FastringError as error:
+            self._post(Failure("invalid_field", str(error)))
+        finally:
+            self._claim = None
+            self.relieve()
+
+    async def _clear_name(self) -> None:
+        rival = self._rival(self)
+        if rival is not None and not await rival.answers():
+            rival.give_way()
+
+    def _fail(self, error: ProtocolError) -> None:
+        text = f"{error}, over a connection that answers: {_WAY_OUT}" if error.code == "stream_exists" else str(error)
+        self._post(Failure(error.code, text, fatal=error.close_code is not None))
+
     # --- resuming ----------------------------------------------------------------------------------------------------
 
     def _receive_resume(self, asked: Resume) -> None:
@@ -220,12 +271,15 @@ class VoiceStation:
     async def _resume(self, asked: Resume) -> None:
         try:
             answer = await self._keeper.claim(asked, self.identity)
+            rival = self._rival(self)
+            if rival is not None and rival._session is not answer:
+                await self._clear_name()
             if isinstance(answer, Refusal):
                 self._refuse(answer)
             else:
                 self._take_over(answer, asked, time.monotonic())
         except ProtocolError as error:
-            self._post(Failure(error.code, str(error), fatal=error.close_code is not None))
+            self._fail(error)
         finally:
             self._claim = None
             self.relieve()
@@ -252,7 +306,10 @@ class VoiceStation:
         self._session, self.identity = session, session.identity
         self._catch_up.begin(now, now - session.last_audio_s)
         token = self._keeper.token(session.identity, session.epoch)
-        self._post(Resumed(session.received, session.next_seq, token, session.finalizes))
+        self._token_s = self._keeper.now
+        self._post(
+            Resumed(session.received, session.next_seq, token, session.finalizes, next_byte=session.received_bytes)
+        )
         for event in session.replay(asked.last_seq):
             self.hear(event)
 
@@ -265,7 +322,7 @@ class VoiceStation:
     def _arm_ack(self) -> None:
         if self._ack_timer is not None or self._line is None or self._session is None:
             return
-        if self._session.ack() != self._acked:
+        if self._session.ack() != self._acked or self._keeper.is_past_half(self._token_s):
             self._ack_timer = self._loop.call_later(_ACK_EVERY_S, self._acknowledge)
 
     def _arm_ack_later(self) -> None:
@@ -275,9 +332,19 @@ class VoiceStation:
 
     def _acknowledge(self) -> None:
         self._ack_timer = None
-        if self._session is not None and (ack := self._session.ack()) != self._acked:
+        if self._session is None:
+            return
+        ack, token = self._session.ack(), self._new_token(self._session)
+        if ack != self._acked or token:
             self._acked = ack
-            self._post(ack)
+            self._post(replace(ack, resume_token=token) if token else ack)
+
+    def _new_token(self, session: ResumableSession) -> str:
+        """A token in the place of the client's, if that is past half its life: no session outlives its own."""
+        if not self._keeper.is_past_half(self._token_s):
+            return ""
+        self._token_s = self._keeper.now
+        return self._keeper.token(session.identity, session.epoch)
 
     def _cancel_timers(self) -> None:
         for timer in (self._ack_timer, self._pause_timer):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -60,13 +61,16 @@ async def test_a_running_stream_fixes_rate_and_channels(server: Running) -> None
 async def test_a_voice_stream_has_one_connection(server: Running) -> None:
     async with server.connect(BASE + "voice/a") as ws:
         await ws.receive_json()
+        alive = asyncio.ensure_future(ws.receive())  # which is what answers a ping
         async with server.connect(BASE + "voice/a") as other:  # it might be the same client, come to resume
             await other.receive_json()
             await other.send_bytes(bytes(320))
             error = await other.receive_json()
             assert (error["code"], error["fatal"]) == ("stream_exists", True)
+            assert "resume it with its token" in error["message"]
             await other.receive()
             assert other.close_code == 1008
+        alive.cancel()
         async with server.connect(BASE + "audio/a") as other:
             await other.receive_json()
     await server.empty()

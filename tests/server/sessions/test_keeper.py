@@ -39,9 +39,11 @@ class World:
             ResumeSettings(**settings), store=self.store, clock=lambda: self.now, wall_clock=lambda: self.now
         )
 
-    def open(self, stream_id: str = "mic", ring_bytes: int = 1000, **identity: Any) -> tuple[ResumableSession, Owner]:
-        whose = Identity(self.keeper.new_name(), stream_id, "key", "linear16", 16_000, 1)
-        session, owner = block_session(replace(whose, **identity), ring_bytes=ring_bytes), Owner()
+    def open(
+        self, stream_id: str = "mic", ring_bytes: int = 1000, frame_bytes: int = 2, **identity: Any
+    ) -> tuple[ResumableSession, Owner]:
+        whose = replace(Identity(self.keeper.new_name(), stream_id, "key", "linear16", 16_000, 1), **identity)
+        session, owner = block_session(whose, ring_bytes=ring_bytes, frame_bytes=frame_bytes), Owner()
         self.keeper.add(session)
         session.attach(owner, self.now)
         session.receive_audio(Audio(pcm(0, 0, 0, 5, 6)), self.now)
@@ -115,10 +117,11 @@ async def test_what_had_no_audio_is_not_kept() -> None:
     assert len(world.keeper) == 0
 
 
-@pytest.mark.parametrize(("encoding", "wait_s"), [("container", 60.0), ("linear16", 0.0)])
-async def test_what_cannot_be_resumed_has_no_token_and_does_not_wait(encoding: str, wait_s: float) -> None:
+@pytest.mark.parametrize(("wait_s", "may_wait"), [(0.0, True), (60.0, False)])
+async def test_what_does_not_wait_has_no_token(wait_s: float, may_wait: bool) -> None:
     world = World(wait_s=wait_s)
-    session, owner = world.open(encoding=encoding)
+    session, owner = world.open(may_wait=may_wait)
+    assert world.keeper.is_past_half(world.keeper.now - 1e6) == bool(wait_s)
     assert world.keeper.token(session.identity) == ""
     world.lose(session, owner)
     assert len(world.keeper) == 0
@@ -145,6 +148,30 @@ async def test_a_token_ends_with_its_time() -> None:
     answer = await world.keeper.claim(Resume(token, 0, 0), session.identity)
     assert isinstance(answer, Refusal)
     assert answer.reason == "expired"
+
+
+async def test_a_token_is_to_be_renewed_past_half_its_life() -> None:
+    world = World(token_lifetime_s=100)
+    issued_s = world.keeper.now
+    world.now += 50
+    assert not world.keeper.is_past_half(issued_s)
+    world.now += 1
+    assert world.keeper.is_past_half(issued_s)
+
+
+async def test_a_container_meets_its_client_at_a_byte() -> None:
+    world = World()
+    session, owner = world.open(encoding="container", frame_bytes=0)
+    assert session.received_bytes == 10
+    world.lose(session, owner)
+    asked = Resume(world.keeper.token(session.identity), 0, 0, oldest_byte=11)
+    answer = await world.keeper.claim(asked, session.identity)
+    assert isinstance(answer, Refusal)
+    assert (answer.reason, answer.message) == ("gap", "1 bytes from 10 on are neither here nor with the client")
+    session, owner = world.open(encoding="container", frame_bytes=0)
+    world.lose(session, owner)
+    asked = Resume(world.keeper.token(session.identity), 0, 10**6, oldest_byte=10)
+    assert await world.keeper.claim(asked, session.identity) is session
 
 
 async def test_a_token_is_used_up_once_the_next_one_is() -> None:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from block_runner import block_session, pcm, runner_of
 
 from fastring.errors import ProtocolError
-from fastring.events import Ack, Audio, Closed, Event, Final, SpeechEnded, SpeechStarted
+from fastring.events import Ack, Audio, Closed, Event, Final, Resume, SpeechEnded, SpeechStarted
 from fastring.server.sessions.resumable import Identity, ResumableSession
 
 IDENTITY = Identity("ab" * 16, "mic", "key", "linear16", 16_000, 1)
@@ -91,6 +93,15 @@ def test_it_finishes_while_nobody_listens(session: ResumableSession) -> None:
     assert session.ack() == Ack(2, 2)
     session.attach(Connection(), 0.0)
     assert not session.congested
+
+
+def test_bytes_of_a_container_are_counted() -> None:
+    session = block_session(replace(IDENTITY, encoding="container"), frame_bytes=0)
+    send(session, 0, 0, 0)
+    assert (session.received, session.received_bytes) == (3, 6)
+    assert session.ack() == Ack(3, 1, received_bytes=6)
+    assert session.lacks_before(Resume("", 0, oldest_sample=99, oldest_byte=6)) == 0
+    assert session.lacks_before(Resume("", 0, oldest_sample=0, oldest_byte=8)) == 2
 
 
 def test_a_second_source_is_refused(session: ResumableSession) -> None:

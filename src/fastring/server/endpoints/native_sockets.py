@@ -45,7 +45,16 @@ def open_voice(services: Services, asked: Asked) -> Opening:
     language = check_language(services, query.text("language", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"))
     interim = query.flag("interim", True)
     settings, keeper = services.settings, services.keeper
-    identity = Identity(keeper.new_name(), stream_id, asked.owner, audio.encoding, audio.sample_rate, audio.channels)
+    resumes = query.flag("resumes", False)
+    identity = Identity(
+        keeper.new_name(),
+        stream_id,
+        asked.owner,
+        audio.encoding,
+        audio.sample_rate,
+        audio.channels,
+        may_wait=audio.encoding != "container" or resumes,  # the decoder of one is a thread
+    )
     codec = _codec(services, stream_id, audio, SESSION_RATE)
     station = VoiceStation(
         identity,
@@ -65,12 +74,12 @@ def open_voice(services: Services, asked: Asked) -> Opening:
         ),
         frame_bytes=audio.frame_bytes,
         counters=codec.counters,
-        resumes=query.flag("resumes", False),
+        resumes=resumes,
+        rival=lambda station: _rival(services, station),
         enter=services.registry.enter,
         on_gone=services.registry.remove,
     )
-    running = services.registry.find(stream_id, "voice")
-    if not isinstance(running, VoiceStation) or running.identity.owner != asked.owner:
+    if _rival(services, station) is None:
         if not keeper.awaits(stream_id, asked.owner):  # whoever comes back for a session takes no more of the engine
             services.registry.check_engine()
         _add(services, station)  # else it may be the same client, whose old connection is not known to be dead yet
@@ -118,6 +127,18 @@ def open_control(services: Services, asked: Asked) -> Opening:
     return Opening(
         _codec(services, stream_id, AUDIO_DEFAULTS, SESSION_RATE), ControlStation(stream_id, services.registry)
     )
+
+
+def _rival(services: Services, station: VoiceStation) -> VoiceStation | None:
+    """Another connection of the same owner that has the stream's name."""
+    running = services.registry.find(station.stream_id, "voice")
+    if (
+        isinstance(running, VoiceStation)
+        and running is not station
+        and running.identity.owner == station.identity.owner
+    ):
+        return running
+    return None
 
 
 def _new_session(

@@ -75,6 +75,15 @@ class SessionKeeper:
         """Sessions whose client is away."""
         return len(self._waiting)
 
+    @property
+    def now(self) -> float:
+        """Monotonic seconds of its clock."""
+        return self._clock()
+
+    def is_past_half(self, issued_s: float) -> bool:
+        """Whether a token that was issued at that time (of `now`) should give way to a new one."""
+        return bool(self.settings.wait_s) and self.now - issued_s > self.settings.token_lifetime_s / 2
+
     def awaits(self, stream_id: str, owner: str) -> bool:
         """Whether a session of that stream waits for its client."""
         identities = (self._sessions[name].identity for name in self._waiting)
@@ -86,8 +95,8 @@ class SessionKeeper:
         return secrets.token_hex(16)
 
     def token(self, identity: Identity, epoch: int = 0) -> str:
-        """What its client presents to have it back; "" if sessions do not wait here, or cannot."""
-        if not self.settings.wait_s or identity.encoding == "container":
+        """What its client presents to have it back; "" if it will not wait."""
+        if not self.settings.wait_s or not identity.may_wait:
             return ""
         return self._tokens.issue(identity.session, identity.stream_id, identity.owner, epoch, self._wall_clock())
 
@@ -143,7 +152,7 @@ class SessionKeeper:
         record = await self._store.claim(ticket.session, epoch=ticket.epoch, node=self._node)
         if record is None or record.epoch < session.epoch or self._sessions.get(ticket.session) is not session:
             return Refusal("unknown", "the client has had a newer token than this one")
-        if asked.oldest_sample > session.received or not session.can_replay(asked.last_seq):
+        if session.lacks_before(asked) or not session.can_replay(asked.last_seq):
             return self._gap(asked, session)
         session.epoch = record.epoch
         self._waiting.pop(ticket.session, None)
@@ -153,9 +162,11 @@ class SessionKeeper:
         """What the client has and what is here do not meet: the session can never go on."""
         session.fence()
         self.end(session)
-        if asked.oldest_sample > session.received:
-            lost = asked.oldest_sample - session.received
-            return Refusal("gap", f"{lost} samples from {session.received} on are neither here nor with the client")
+        if lost := session.lacks_before(asked):
+            what, since = (
+                ("samples", session.received) if session.received_bytes is None else ("bytes", session.received_bytes)
+            )
+            return Refusal("gap", f"{lost} {what} from {since} on are neither here nor with the client")
         return Refusal("gap", f"the events after {asked.last_seq} are not kept any more")
 
     # --- bounds ------------------------------------------------------------------------------------------------------

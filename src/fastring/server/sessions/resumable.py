@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastring.errors import ProtocolError
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from fastring.events import Ack, Audio, Event
+    from fastring.events import Ack, Audio, Event, Resume
     from fastring.server.decoding import Decoder
     from fastring.server.progress import Progress
     from fastring.server.sessions.journal import Journal
@@ -26,7 +26,15 @@ __all__ = ["Identity", "Owner", "ResumableSession"]
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whose session it is, and what its client sends. `session` is the server's name for it: 128 random bits as hex."""
+    """Whose session it is, and what its client sends.
+
+    Attributes:
+        session: the server's name for it: 128 random bits as hex.
+        stream_id: the client's.
+        owner: whose key opened it, "" on an open server.
+        encoding: of the audio, as are `sample_rate` and `channels`.
+        may_wait: whether it is kept for a client that is away.
+    """
 
     session: str
     stream_id: str
@@ -34,6 +42,7 @@ class Identity:
     encoding: str
     sample_rate: int
     channels: int
+    may_wait: bool = True
 
     @property
     def audio(self) -> tuple[str, int, int]:
@@ -98,6 +107,7 @@ class ResumableSession:
         self._journal = journal
         self._ring_bytes = ring_bytes
         self.last_audio_s = 0.0
+        self._bytes = 0
         self._owner: Owner | None = None
         self._source: str | None = None
         self._closing = False
@@ -120,12 +130,23 @@ class ResumableSession:
     @property
     def started(self) -> bool:
         """Whether anything came that would be lost with it."""
-        return bool(self._progress.received or self.finalizes or self._closing)
+        return bool(self._progress.received or self._bytes or self.finalizes or self._closing)
 
     @property
     def received(self) -> int:
         """Samples per channel that came, at the client's rate."""
         return self._progress.received
+
+    @property
+    def received_bytes(self) -> int | None:
+        """Bytes of a container that came, counted as its decoder took them; None where samples are counted."""
+        return None if self._frame_bytes else self._bytes
+
+    def lacks_before(self, asked: Resume) -> int:
+        """How many samples (of a container: bytes) that are not here the client cannot send any more; 0: it can all."""
+        if self.received_bytes is None:
+            return max(0, asked.oldest_sample - self.received)
+        return max(0, asked.oldest_byte - self.received_bytes)
 
     @property
     def next_seq(self) -> int:
@@ -139,7 +160,8 @@ class ResumableSession:
 
     def ack(self) -> Ack:
         """The acknowledgement that is true now."""
-        return self._progress.ack(0 if self.finished else self._runner.waiting_samples)
+        ack = self._progress.ack(0 if self.finished else self._runner.waiting_samples)
+        return ack if self._frame_bytes else replace(ack, received_bytes=self._bytes)
 
     def stats(self) -> dict[str, Any]:
         """Counters; the last ones once it is finished."""
@@ -214,6 +236,7 @@ class ResumableSession:
             self.hear(Status("gap", audio.source, audio.missing))
             self._progress.note_audio(0, 1)
             self._runner.receive_gap(1, now)  # what is on both sides of a hole is never heard as one
+        self._bytes += len(audio.data)
         samples = self._decoder.push(audio.data)
         sent = len(audio.data) // self._frame_bytes if self._frame_bytes else len(samples)
         self._take(samples, sent, now)

@@ -85,6 +85,7 @@ COMMANDS: Final[dict[str, tuple[Schema, tuple[str, ...], str]]] = {
             "token": {"type": "string", "maxLength": 1024},
             "last_seq": {"type": "integer", "minimum": -1},
             "oldest_sample": _INDEX,
+            "oldest_byte": _INDEX,
         },
         ("token",),
         "as the first message: go on with a session",
