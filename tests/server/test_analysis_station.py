@@ -192,6 +192,18 @@ async def test_seq32_gaps_are_counted(server: Running) -> None:
         assert stats["seq_gaps"] == 3
 
 
+async def test_what_the_ring_lost_is_in_the_metrics(server: Running) -> None:
+    async with server.connect(PATH + "a?sample_rate=8000") as ws:
+        await hear(ws)
+        ring = server.services.registry.get("a").session.ring  # type: ignore[attr-defined]
+        ring.write(np.zeros(ring.capacity + 100, np.float32))  # faster than it can be measured
+        await ws.send_bytes(tone().tobytes())
+        lost = (await hear(ws, "analysis"))["dropped"]
+        assert lost > 0
+        _, metrics = await server.get("/metrics")
+    assert f'fastring_dropped_samples_total{{kind="audio"}} {lost:.1f}' in metrics
+
+
 async def test_orders_may_come_on_the_same_connection(server: Running) -> None:
     async with server.connect(PATH + "a?update_hz=100") as ws:
         await hear(ws)

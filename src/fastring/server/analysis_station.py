@@ -62,6 +62,8 @@ class AnalysisStream:
         self.session = session
         self.audio = audio
         self._audio_seconds = metrics.audio.labels("audio")
+        self._dropped_samples = metrics.dropped.labels("audio")
+        self._dropped = 0  # of which the metric knows
         self._kept = kept
         self._on_empty = on_empty
         self._stations: set[AnalysisStation] = set()
@@ -78,6 +80,7 @@ class AnalysisStream:
     def collect(self) -> None:
         """Take what the session has measured, and lay it before every watcher."""
         analysis = self.session.take_pending()
+        self._count_dropped()
         if analysis is not None:
             for station in self._stations:
                 station.lay_before(analysis)
@@ -90,8 +93,15 @@ class AnalysisStream:
         """A connection went."""
         self._stations.discard(station)
         self._ended.add(station.counters)
+        self._count_dropped()
         if not self._stations and not self._kept:
             self._on_empty(self)
+
+    def _count_dropped(self) -> None:
+        dropped = self.session.dropped_samples
+        if dropped != self._dropped:
+            self._dropped_samples.inc(dropped - self._dropped)
+            self._dropped = dropped
 
     def stats(self) -> dict[str, Any]:
         """The stats object of the native protocol."""

@@ -44,6 +44,7 @@ class LiveSource:
         max_bytes: bytes that may wait.
         max_lag_s: how long its final may be owed before chunks wait.
         reach_samples: see `Progress`.
+        count_dropped: told of sample frames that are given up.
 
     Attributes:
         tell: takes what the session says.
@@ -64,6 +65,7 @@ class LiveSource:
         max_bytes: int,
         max_lag_s: float,
         reach_samples: int,
+        count_dropped: Callable[[float], None] = lambda _frames: None,
     ) -> None:
         self.stream_id = stream_id
         self.name = name
@@ -77,6 +79,7 @@ class LiveSource:
         self._queue_max = queue_max
         self._max_bytes = max_bytes
         self._max_lag_s = max_lag_s
+        self._count_dropped = count_dropped
         self._queue = ChunkQueue()
         self._rest = b""  # of the chunk that is being worked off
         self._pressure = Backpressure(name)
@@ -237,6 +240,7 @@ class LiveSource:
     def _lose(self, n_bytes: int) -> None:
         frames = n_bytes // self._frame_bytes if self._frame_bytes else 0
         self._dropped_frames += frames
+        self._count_dropped(frames)
         self._pressure.lose(frames)
 
     # --- the listener ------------------------------------------------------------------------------------------------

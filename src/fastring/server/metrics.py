@@ -64,7 +64,9 @@ class Metrics:
             ["verdict"],
             **options,
         )
-        self.dropped = Counter("fastring_dropped_samples", "Samples overwritten before use", ["kind"], **options)
+        self.dropped = Counter(
+            "fastring_dropped_samples", "Samples overwritten, or given up in a queue, before use", ["kind"], **options
+        )
         self.gaps = Counter("fastring_gap_seconds", "Audio that never came, or was given up, in holes", **options)
         self.jobs_refused = Counter("fastring_asr_refused_jobs", "Jobs the pool had no room for", ["job"], **options)
         self.failures = Counter("fastring_asr_failures", "Jobs the engine failed on", **options)

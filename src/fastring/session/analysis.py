@@ -98,6 +98,11 @@ class AnalysisSession:
         return self._ring
 
     @property
+    def dropped_samples(self) -> int:
+        """Samples (of all channels at a time) that were overwritten before they were measured."""
+        return self._reader.dropped
+
+    @property
     def paused(self) -> bool:
         """Whether audio passes unmeasured."""
         return self._paused

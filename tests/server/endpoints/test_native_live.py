@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from serving import SCRIPT, TWO_UTTERANCES, chunks, listen, of, settings_for_tests, speech, texts
 
 from fastring.asr.engines import create_transcriber
+from fastring.asr.scripted import ScriptedTranscriber
 from fastring.audio.resample import Resampler
 from fastring.config import AsrSettings, Settings
 from fastring.recordings import recording
@@ -47,6 +50,22 @@ async def test_sources_appear_with_their_audio_and_are_heard_apart(server: Runni
     assert set(stats) == {"system", "mic"}
     assert stats["mic"]["dropped_frames"] == stats["mic"]["waiting_chunks"] == 0
     await server.empty()
+
+
+async def test_what_a_queue_gave_up_is_in_the_metrics(serve: Serve) -> None:
+    """As many samples as its stats say."""
+    settings = settings_for_tests()
+    settings = replace(settings, voice=replace(settings.voice, source_queue=2, max_lag_s=0.1))
+    async with serve(settings, ScriptedTranscriber(SCRIPT, delay_s=1.0)) as server, server.connect(LIVE) as ws:
+        await ws.send_str(audio("mic", TWO_UTTERANCES))
+        await asyncio.sleep(0.3)
+        for _ in range(20):
+            await ws.send_str(audio("mic", bytes(3200)))
+        await tell(ws, type="close")
+        stats = (await listen(ws))[-1]["stats"]["sources"]["mic"]
+        assert stats["dropped_frames"] > 0
+        _, metrics = await server.get("/metrics")
+    assert f'fastring_dropped_samples_total{{kind="source"}} {stats["dropped_frames"]:.1f}' in metrics
 
 
 @pytest.mark.slow

@@ -72,6 +72,7 @@ def open_live(services: Services, asked: Asked) -> Opening:
             queue_max=voice.source_queue,
             max_bytes=max(1 << 16, round(voice.ring_seconds * own.sample_rate) * max(1, own.frame_bytes)),
             max_lag_s=voice.max_lag_s,
+            count_dropped=services.metrics.dropped.labels("source").inc,
             reach_samples=(endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SESSION_RATE // 1000,
         )
         try:
