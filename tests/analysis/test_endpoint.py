@@ -50,7 +50,9 @@ def test_a_sure_silence_is_reported_sooner_than_a_fading_one() -> None:
 def test_after_a_short_sound_more_silence_is_asked_for() -> None:
     word = run(Endpointer(SETTINGS), (SPEECH, 10), (QUIET, 30))[-1][0] - 10
     sentence = run(Endpointer(SETTINGS), (SPEECH, 40), (QUIET, 30))[-1][0] - 40
-    assert sentence < word < 2 * sentence
+    assert 1.8 * sentence < word < 2.6 * sentence
+    longer = run(Endpointer(SETTINGS), (SPEECH, 13), (QUIET, 30))[-1][0] - 13
+    assert longer == sentence
 
 
 def test_a_short_pause_does_not_end_it() -> None:

@@ -10,10 +10,10 @@ audio gives the same decisions however it arrives.
 
 How much silence ends an utterance depends on how sure the silence is. A frame just below `silence_threshold` counts
 three quarters, one with a probability near nothing one and a quarter, between them in proportion; so a clean stop is
-reported sooner than speech that fades into noise. After less than half a second of speech more silence is asked for:
-it is often the first sound of a longer word. `scripts/sweep_endpoint.py` chose these figures. Towards the longest
-utterance the silence asked for shrinks to one frame, so that endless speech is cut at the next breath, and only at the
-very end anywhere.
+reported sooner than speech that fades into noise. After less than 0.4 s of speech twice the silence is asked for: it is
+often the first sound of a longer word, or one word before the rest. `scripts/sweep_endpoint.py` chose these figures.
+Towards the longest utterance the silence asked for shrinks to one frame, so that endless speech is cut at the next
+breath, and only at the very end anywhere.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ TAIL_FRAMES: Final = 5  # kept after the last frame of speech: a fading last sou
 _SURE_PROBABILITY: Final = 0.15  # and below: silence for sure
 _SURE_WEIGHT: Final = 1.25
 _DOUBTFUL_WEIGHT: Final = 0.75  # at the silence threshold
-_SHORT_S: Final = 0.5  # shorter speech is often one sound of a longer word,
-_SHORT_FACTOR: Final = 1.375  # so more silence is asked for
+_SHORT_S: Final = 0.4  # shorter speech is often one sound of a longer word,
+_SHORT_FACTOR: Final = 2.2  # so more silence is asked for
 _HURRY: Final = 0.8  # share of the longest utterance after which less silence is asked for
 
 
