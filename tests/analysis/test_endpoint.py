@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +54,18 @@ def test_after_a_short_sound_more_silence_is_asked_for() -> None:
     assert 1.8 * sentence < word < 2.6 * sentence
     longer = run(Endpointer(SETTINGS), (SPEECH, 13), (QUIET, 30))[-1][0] - 13
     assert longer == sentence
+
+
+@pytest.mark.parametrize(("silence", "frames"), [(QUIET, 3), (FADING, 4)])
+def test_the_audio_ends_where_the_pause_was_noticed(silence: tuple[float, float], frames: int) -> None:
+    endpointer = Endpointer(SETTINGS)
+    run(endpointer, (SPEECH, 20), (silence, frames - 1))
+    assert not endpointer.pausing
+    run(endpointer, (silence, 1))
+    assert endpointer.pausing
+    assert endpointer.tail_end == at(20 + frames)
+    ((_, end),) = run(endpointer, (silence, 30))
+    assert end.audio_end == at(20 + frames)
 
 
 def test_a_short_pause_does_not_end_it() -> None:

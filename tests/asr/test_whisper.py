@@ -126,6 +126,30 @@ def test_a_final_is_heard_to_its_end(
     assert [word.start for word in final.words] == sorted(word.start for word in final.words)
 
 
+@pytest.mark.parametrize("name", EXACT)
+def test_a_partial_in_a_pause_is_heard_as_a_final_is(
+    whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    beams = []
+    original = whisper._model.model.generate
+
+    def generate(*args: Any, **options: Any) -> Any:
+        beams.append(options["beam_size"])
+        return original(*args, **options)
+
+    class Counted:
+        def __getattr__(self, attribute: str) -> Any:
+            return generate if attribute == "generate" else getattr(model, attribute)
+
+    model = whisper._model.model
+    monkeypatch.setattr(whisper._model, "model", Counted())
+    final, plain = job(speech(name)), job(speech(name), "partial")
+    for_good, in_pause, in_passing = whisper.transcribe([final, replace(plain, in_pause=True), plain])
+    assert in_pause == replace(for_good, as_final=True)
+    assert not in_passing.as_final
+    assert sorted(beams) == [1, whisper._settings.beam_size]
+
+
 def test_what_the_library_raises_is_an_engine_failure(
     whisper: WhisperTranscriber, speech: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,11 +33,11 @@ CHUNK = 320
 class Listener:
     """A session with the real engine. `told` holds what was said and when, on the clock of the stream.
 
-    `offline` is what the engine hears in whole segments; it keeps no audio, for its memory is measured.
+    `whole` is what the engine hears in whole segments; it keeps no audio, for its memory is measured.
     """
 
     engine: WhisperTranscriber
-    offline: list[str] = field(default_factory=list)
+    whole: dict[tuple[int, int], list[str]] = field(default_factory=dict)  # of an utterance, from a sample on
     told: list[tuple[float, Partial | Final]] = field(default_factory=list)
     cost_s: list[tuple[float, float]] = field(default_factory=list)  # when, and CPU time
 
@@ -57,8 +57,8 @@ class Listener:
     def _decode(self, job: Job) -> float:
         before = time.process_time()
         (self._heard[job.job_id],) = self.engine.transcribe([job])
-        if job.kind == "final":
-            self.offline += [word.text for word in self._heard[job.job_id].words]
+        if job.is_careful:  # one in a pause is taken back by the next of the segment
+            self.whole[job.utterance, job.start] = [word.text for word in self._heard[job.job_id].words]
         took_s = time.process_time() - before
         self.cost_s.append((self.world.now, took_s))
         return took_s
@@ -134,7 +134,7 @@ def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float) 
     listener.close()
 
     world = listener.world
-    offline = listener.offline
+    offline = [text for texts in listener.whole.values() for text in texts]
     streamed = [word.text for final in world.finals for word in final.words]
     truth = [text for text, _, _ in spoken.words]
     against_offline = word_errors(offline, streamed)

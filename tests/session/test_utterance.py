@@ -47,6 +47,17 @@ def test_an_endpoint_wants_the_whole_and_no_partial_any_more() -> None:
     assert [word.text for word in one.words] == ["w0"]
 
 
+def test_words_heard_in_a_pause_are_kept_for_a_final_of_the_same_samples_alone() -> None:
+    one = utterance()
+    one.pause(SECOND + 9000, 1.0)
+    pause = one.take_partial()
+    assert pause == Want("partial", SECOND - 5000, SECOND + 9000, 1.0, in_pause=True)
+    one.keep_for_final(pause, words(1.5))
+    assert one.kept_for(Want("final", pause.start, pause.end, 2.0)) == tuple(words(1.5))
+    assert one.kept_for(Want("final", pause.start, pause.end + 512, 2.0)) is None
+    assert one.kept_for(Want("final", pause.start + 512, pause.end, 2.0)) is None
+
+
 def test_a_long_segment_is_cut_after_the_last_word_that_leaves_the_overlap() -> None:
     one = utterance()
     start = SECOND - 5000

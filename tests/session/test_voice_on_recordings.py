@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from scripted_world import CAPABILITIES, RATE, World, check_order
+from scripted_world import CAPABILITIES, RATE, World, check_order, last_careful
 from speech_corpus import at_level, hesitant, nobodys_sounds, word_errors
 
 pytest.importorskip("faster_whisper")
@@ -77,7 +77,7 @@ def test_every_digit_is_heard_once_and_in_its_place(heard: dict[str, World], nam
 def test_no_word_lies_outside_the_audio_that_was_decoded(heard: dict[str, World], name: str) -> None:
     """First and last words are whole: the decoded audio reaches from before each word to after it."""
     world = heard[name]
-    decoded = [(job.start, job.start + len(job.samples)) for job in world.jobs if job.kind == "final"]
+    decoded = [(job.start, job.start + len(job.samples)) for job in last_careful(world.jobs)]
     for word in recording(name).words:
         start, end = round(word.start_s * RATE), round(word.end_s * RATE)
         assert any(a <= start + 0.05 * RATE and end - 0.12 * RATE <= b for a, b in decoded), word
@@ -126,7 +126,7 @@ def test_pauses_that_end_no_utterance_repeat_no_words(short_encode: Literal["on"
         truth = spoken.text.split()
         digits += len(truth)
         errors += word_errors(truth, world.text.split())
-        offline = [word.text for job in world.jobs if job.kind == "final" for word in engine.transcribe([job])[0].words]
+        offline = [word.text for job in last_careful(world.jobs) for word in engine.transcribe([job])[0].words]
         offline_errors += word_errors(truth, offline)
     wer, offline_wer = 100 * errors / digits, 100 * offline_errors / digits
     print(  # noqa: T201

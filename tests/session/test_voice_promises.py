@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from fastring.config import EndpointSettings, VoiceSettings
 from fastring.events import Word
 
 HOP = RATE // 2
-TAIL = 5 * 512  # what fades away after the end is decoded too
+TAIL = 4 * 512  # what fades away after the end is decoded too
 PATIENT = EndpointSettings(max_utterance_s=60.0, trailing_silence_ms=2000)  # pauses fall within utterances
 SPOKEN = speak(
     [0.4, "one two three", 0.7, "four", 0.5, "five six seven eight nine zero one two", 0.6, "three four", 0.4]
@@ -44,7 +46,7 @@ def test_partials_come_every_half_second_with_words_that_have_times(phrases: lis
         partials = [partial for partial in world.partials if partial.utterance == final.utterance]
         ends = [final.start, *(partial.end for partial in partials)]
         # Where a segment is cut, the next one's hops begin anew.
-        assert all(0 < after - before <= 1.5 * HOP for before, after in itertools.pairwise(ends))
+        assert all(0 <= after - before <= 1.5 * HOP for before, after in itertools.pairwise(ends))
         assert final.end - ends[-1] <= 1.5 * HOP
         assert len(partials) >= (final.end - final.start) // HOP * 2 // 3
         for event in (*partials, final):
@@ -171,3 +173,53 @@ def test_pauses_within_an_utterance_repeat_and_lose_no_word(
     for pause, after in zip(speech.words, speech.words[1:], strict=False):
         if after.start - pause.end > 0.7 * RATE:  # no decode reaches over it
             assert not any(begin < pause.end and end > after.start for begin, end in whole)
+
+
+def careful(speech: Speech) -> Callable[[Job], Hypothesis]:
+    """`hear`, by an engine that hears a partial in a pause just as it would hear a final."""
+    plain = hear(speech)
+    return lambda job: replace(plain(job), as_final=job.in_pause)
+
+
+def test_after_a_pause_nobody_ended_the_final_costs_no_decode_and_comes_at_once() -> None:
+    world = make_world(SPOKEN, engine=careful(SPOKEN), endpoint=ENDPOINT, delay=lambda job: 0.05)
+    world.send(SPOKEN.samples)
+    assert world.text == SPOKEN.text
+    assert [job.kind for job in world.jobs if job.kind == "final"] == []
+    assert [final.latency.total_ms for final in world.finals] == [0.0] * len(world.finals)
+    world.close()
+    check_order(world.events)
+
+
+def test_where_the_answer_in_the_pause_is_not_there_yet_the_final_is_decoded() -> None:
+    world = make_world(SPOKEN, engine=careful(SPOKEN), endpoint=ENDPOINT, delay=lambda job: 0.4)
+    world.send(SPOKEN.samples)
+    world.close()
+    check_order(world.events)
+    assert world.text == SPOKEN.text
+    assert sum(job.kind == "final" for job in world.jobs) == len(world.finals)
+
+
+@settings(max_examples=25)
+@given(
+    st.lists(st.tuples(st.floats(0.0, 1.2), st.integers(1, 9)), min_size=1, max_size=5),
+    st.floats(0, 1.0),
+    st.sampled_from([0.0, 0.04, 0.12, 0.4]),
+    st.sampled_from([ENDPOINT, PATIENT]),
+)
+def test_what_was_heard_in_a_pause_is_what_the_final_would_have_heard(
+    turns: list[tuple[float, int]], silence_s: float, delay_s: float, endpoint: EndpointSettings
+) -> None:
+    counting = itertools.cycle(NUMBERS)
+    plan = [it for pause, count in turns for it in (pause, " ".join(itertools.islice(counting, count)))]
+    speech = speak([0.5, *plan, silence_s])
+    told, jobs = [], []
+    for engine in (hear(speech), careful(speech)):
+        world = make_world(speech, engine=engine, endpoint=endpoint, delay=lambda job: delay_s)
+        world.send(speech.samples)
+        world.close()
+        check_order(world.events)
+        told.append([(final.text, final.words, final.start, final.end) for final in world.finals])
+        jobs.append(sum(job.kind == "final" for job in world.jobs))
+    assert told[0] == told[1]
+    assert jobs[1] <= jobs[0]

@@ -27,7 +27,7 @@ from fastring.events import (
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 RATE = 16_000
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -87,6 +87,11 @@ def hear(speech: Speech) -> Callable[[Job], Hypothesis]:
         return Hypothesis(tuple(Word(w.text, max(w.start, job.start), min(w.end, end), 0.9) for w in heard))
 
     return transcribe
+
+
+def last_careful(jobs: Iterable[Job]) -> list[Job]:
+    """Of each segment the decode whose words are in a final: the last careful one."""
+    return list({(job.utterance, job.start): job for job in jobs if job.is_careful}.values())
 
 
 @dataclass

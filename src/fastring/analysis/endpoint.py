@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from fastring.config import EndpointSettings
     from fastring.events import EndReason
 
-__all__ = ["TAIL_FRAMES", "Decision", "Endpointer", "SpeechEnd", "SpeechStart"]
+__all__ = ["Decision", "Endpointer", "SpeechEnd", "SpeechStart"]
 
 _FRAME_MS: Final = 32
-TAIL_FRAMES: Final = 5  # kept after the last frame of speech: a fading last sound is part of its word
+_PAUSE_MS: Final = 96  # of silence, weighed as above: what faded away in it was part of the last word
 _SURE_PROBABILITY: Final = 0.15  # and below: silence for sure
 _SURE_WEIGHT: Final = 1.25
 _DOUBTFUL_WEIGHT: Final = 0.75  # at the silence threshold
@@ -85,6 +85,7 @@ class Endpointer:
         self._in_run = False
         self._risen = 0  # frames above the speech threshold since then
         self._last_voiced = 0
+        self._tail_end = 0
         self._silence = 0.0  # weighted frames of it
 
     @property
@@ -110,6 +111,16 @@ class Endpointer:
     def last_voiced(self) -> int:
         """End of the last frame of speech in the open utterance."""
         return self._last_voiced
+
+    @property
+    def pausing(self) -> bool:
+        """Whether the speaker of the open utterance has paused, perhaps to stop."""
+        return self.silence_ms >= _PAUSE_MS
+
+    @property
+    def tail_end(self) -> int:
+        """Where what was said in the open utterance so far has faded away: where its pause was noticed."""
+        return self._tail_end
 
     def push(self, frame: Frame) -> tuple[Decision, ...]:
         """Take the next frame; what it decides, mostly nothing."""
@@ -152,12 +163,13 @@ class Endpointer:
 
     def _in_speech(self, frame: Frame) -> tuple[Decision, ...]:
         if frame.probability >= self._settings.silence_threshold:
-            self._last_voiced, self._silence = self._position, 0.0
+            self._last_voiced = self._tail_end = self._position
+            self._silence = 0.0
         else:
+            self._tail_end = self._tail_end if self.pausing else self._position
             self._silence += self._weight(frame.probability)
             if self._silence * _FRAME_MS >= self.silence_wanted_ms:
-                audio_end = min(self._last_voiced + TAIL_FRAMES * FRAME_SAMPLES, self._position)
-                return (self._end(self._last_voiced, audio_end, "silence"),)
+                return (self._end(self._last_voiced, self._tail_end, "silence"),)
         if self._position - self._onset >= self._longest:
             ended = self._end(self._position, self._position, "longest")
             self._run_start = self._position
@@ -172,7 +184,8 @@ class Endpointer:
     def _begin(self) -> SpeechStart:
         self._state = _State.SPEECH
         self._onset = max(self._run_start, self._free)
-        self._last_voiced, self._silence = self._position, 0.0
+        self._last_voiced = self._tail_end = self._position
+        self._silence = 0.0
         return SpeechStart(self._onset, max(self._onset - self._pre_roll, self._free))
 
     def _end(self, end: int, audio_end: int, reason: EndReason) -> SpeechEnd:

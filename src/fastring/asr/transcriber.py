@@ -83,6 +83,8 @@ class Job:
         samples: the audio.
         language: code, or "" to let the engine decide.
         created_s: monotonic seconds when the job was made.
+        in_pause: of a partial: the speaker has paused, so this may be all of the segment. An engine that hears it just
+            as it would hear a final says so in its answer (`Hypothesis.as_final`).
     """
 
     job_id: int
@@ -93,6 +95,12 @@ class Job:
     samples: NDArray[np.float32] = field(repr=False)
     language: str = ""
     created_s: float = 0.0
+    in_pause: bool = False
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether quality counts more than time: a final, or what may become one."""
+        return self.kind == "final" or self.in_pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +112,14 @@ class Hypothesis:
         language: code, or "" if the engine does not say.
         is_new: False if nothing came in since the engine's last answer for this segment, so that the same words again
             confirm nothing; matters for partials alone.
+        as_final: whether a final of the same samples would be the same, so that none is needed.
         notices: what the engine wants the client to be told, in order; the session passes it on unread.
     """
 
     words: tuple[Word, ...]
     language: str = ""
     is_new: bool = True
+    as_final: bool = False
     notices: tuple[Status, ...] = ()
 
     @property

@@ -123,17 +123,17 @@ class WhisperTranscriber:
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
         """Answer the jobs, in order; see `Transcriber`."""
-        answers: list[Hypothesis] = [Hypothesis(()) for _ in jobs]
-        groups: dict[tuple[str, str], list[int]] = {}
+        answers: list[Hypothesis] = [Hypothesis((), as_final=job.in_pause) for job in jobs]
+        groups: dict[tuple[bool, str], list[int]] = {}
         for index, job in enumerate(jobs):
             if _holds_no_word(job.samples):
                 continue
             if len(job.samples) > WINDOW_S * SAMPLE_RATE:
                 answers[index] = self._hear_long(job)
             else:
-                groups.setdefault((job.kind, self._language(job)), []).append(index)
-        for (kind, language), indices in groups.items():
-            heard = self._hear_guarded([jobs[index] for index in indices], kind, language)
+                groups.setdefault((job.is_careful, self._language(job)), []).append(index)
+        for (_, language), indices in groups.items():
+            heard = self._hear_guarded([jobs[index] for index in indices], language)
             for index, window in zip(indices, heard, strict=True):
                 answers[index] = self._to_the_end(jobs[index], window)
         return answers
@@ -163,7 +163,7 @@ class WhisperTranscriber:
         noise = np.random.default_rng(0).standard_normal(SAMPLE_RATE // 2).astype(np.float32) * 0.01
         job = Job(0, "", 0, "partial", 0, noise)
         try:
-            self._hear([job], job.kind, self._language(job))
+            self._hear([job], self._language(job))
         except Exception as error:
             raise ModelUnavailableError(f"The model {self._settings.model!r} does not run: {error}") from error
 
@@ -175,7 +175,7 @@ class WhisperTranscriber:
         """What was heard, and for a final also what the model left out behind it."""
         hypothesis = heard.hypothesis
         rest = len(job.samples) - heard.until
-        if job.kind != "final" or not hypothesis.words or rest < REST_S * SAMPLE_RATE:
+        if not job.is_careful or not hypothesis.words or rest < REST_S * SAMPLE_RATE:
             return hypothesis
         if sounding_s(job.samples, SAMPLE_RATE, after_s=heard.until / SAMPLE_RATE) < REST_SOUND_S:
             return hypothesis
@@ -183,7 +183,7 @@ class WhisperTranscriber:
             job, start=job.start + heard.until, samples=job.samples[heard.until :], language=hypothesis.language
         )
         (more,) = self.transcribe([rest_of])
-        return Hypothesis(hypothesis.words + more.words, hypothesis.language)
+        return replace(hypothesis, words=hypothesis.words + more.words)
 
     def _hear_long(self, job: Job) -> Hypothesis:
         """More than a window: cut where it is quiet, heard part by part."""
@@ -194,26 +194,27 @@ class WhisperTranscriber:
             (heard,) = self.transcribe([part])
             words += heard.words
             language = language or heard.language
-        return Hypothesis(tuple(words), language)
+        return Hypothesis(tuple(words), language, as_final=job.in_pause)
 
-    def _hear_guarded(self, jobs: list[Job], kind: str, language: str) -> list[_Heard]:
+    def _hear_guarded(self, jobs: list[Job], language: str) -> list[_Heard]:
         """`_hear`, with whatever the libraries raise turned into `EngineFailedError`."""
         try:
-            return self._hear(jobs, kind, language)
+            return self._hear(jobs, language)
         except Exception as error:
             raise EngineFailedError(f"faster-whisper failed: {error}") from error
 
     # --- one window ----------------------------------------------------------------------------------------------
 
-    def _hear(self, jobs: list[Job], kind: str, language: str) -> list[_Heard]:
+    def _hear(self, jobs: list[Job], language: str) -> list[_Heard]:
+        """Jobs that are all heard with care, or none of them."""
         features, n_frames = self._features(jobs)
         encoded = self._model.encode(features)
         if language or not self._multilingual:
-            return self._hear_encoded(jobs, encoded, n_frames, kind, language)
+            return self._hear_encoded(jobs, encoded, n_frames, language)
         detected = [ranking[0][0][2:-2] for ranking in self._model.model.detect_language(encoded)]
         if len(set(detected)) == 1:
-            return self._hear_encoded(jobs, encoded, n_frames, kind, detected[0])
-        return [self._hear([job], kind, code)[0] for job, code in zip(jobs, detected, strict=True)]
+            return self._hear_encoded(jobs, encoded, n_frames, detected[0])
+        return [self._hear([job], code)[0] for job, code in zip(jobs, detected, strict=True)]
 
     def _features(self, jobs: list[Job]) -> tuple[Any, list[int]]:
         """Log-mel features padded with zeros, shape (jobs, mels, frames), and how many frames are audio.
@@ -230,11 +231,9 @@ class WhisperTranscriber:
             row[:, : mel.shape[1]] = mel
         return features, [mel.shape[1] for mel in mels]
 
-    def _hear_encoded(
-        self, jobs: list[Job], encoded: Any, n_frames: list[int], kind: str, language: str
-    ) -> list[_Heard]:
+    def _hear_encoded(self, jobs: list[Job], encoded: Any, n_frames: list[int], language: str) -> list[_Heard]:
         tokenizer = self._tokenizer(language or "en")
-        decoded = self._decode(encoded, tokenizer, max(n_frames), kind)
+        decoded = self._decode(encoded, tokenizer, max(n_frames), careful=jobs[0].is_careful)
         aligned = self._align(encoded, tokenizer, n_frames, decoded)
         return [
             _Heard(
@@ -244,13 +243,13 @@ class WhisperTranscriber:
             for job, pieces, text in zip(jobs, aligned, decoded, strict=True)
         ]
 
-    def _decode(self, encoded: Any, tokenizer: Any, n_frames: int, kind: str) -> list[_Decoded]:
+    def _decode(self, encoded: Any, tokenizer: Any, n_frames: int, *, careful: bool) -> list[_Decoded]:
         prompt = list(tokenizer.sot_sequence)
         longest = len(prompt) + TOKENS_SPARE + math.ceil(TOKENS_PER_SECOND * n_frames / 100)
         results = self._model.model.generate(
             encoded,
             [prompt] * encoded.shape[0],
-            beam_size=self._settings.beam_size if kind == "final" else 1,
+            beam_size=self._settings.beam_size if careful else 1,
             max_length=min(MAX_TOKENS, longest),
             return_scores=True,
             return_no_speech_prob=True,
@@ -298,6 +297,7 @@ class WhisperTranscriber:
                 for word in words
             ),
             language,
+            as_final=job.in_pause,
         )
 
 

@@ -190,11 +190,13 @@ class Conversation:
     def make_jobs(self, now: float) -> None:
         """Whole segments first, oldest first; then the newest partial, if none is out."""
         for utterance in tuple(self._utterances):
-            if self._desk.has_room and (want := utterance.take_final()) is not None:
-                if want.start < want.end:
+            while self._desk.has_room and (want := utterance.take_final()) is not None:
+                known = utterance.kept_for(want) if want.start < want.end else ()
+                if known is None:
                     self._make_job(utterance, want, now)
                 else:
-                    self._whole_decoded(utterance, (), _NO_TIME, now)
+                    since_ms = 1000 * max(0.0, now - want.arrived) if known else 0.0
+                    self._whole_decoded(utterance, known, Latency(since_ms, 0.0, 0.0, since_ms), now)
         self._troubles.owed(len(self._desk), self._desk.owed_since, now)
         speaking = self._speaking if self._partials else None
         if speaking is None or self._desk.has_partial or not self._desk.has_room:
@@ -235,6 +237,8 @@ class Conversation:
         if want.kind == "final":
             self._whole_decoded(utterance, words, latency, now)
         elif hypothesis is not None and hypothesis.is_new:
+            if want.in_pause and hypothesis.as_final:
+                utterance.keep_for_final(want, hypothesis.words)
             self._partial_decoded(utterance, want, hypothesis.words, latency)
 
     def _partial_decoded(self, utterance: Utterance, want: Want, words: Sequence[Word], latency: Latency) -> None:

@@ -103,6 +103,7 @@ class JobDesk:
             samples=samples,
             language=self._language,
             created_s=now,
+            in_pause=want.in_pause,
         )
         self.counts[want.kind] += 1
         self._requests[job.job_id] = Request(job, utterance, want)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from fastring.analysis.detector import FRAME_SAMPLES, Frame, FrameScorer, SpeechDetector
-from fastring.analysis.endpoint import TAIL_FRAMES, Decision, Endpointer, SpeechEnd, SpeechStart
+from fastring.analysis.endpoint import Decision, Endpointer, SpeechEnd, SpeechStart
 from fastring.audio.ring import RingBuffer
 from fastring.session.pauses import Pauses
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Listening", "Pause", "Rest", "Resume", "Turn"]
 
-_PAUSE_MS = 96  # silence within speech after which the last word is likely whole
 _QUIETEST_DB = -120.0
 
 
@@ -183,14 +182,13 @@ class Listening:
     def _breaks(self) -> list[Pause | Rest | Resume]:
         """What the last frame says about pauses within speech."""
         found: list[Pause | Rest | Resume] = []
-        silence_ms = self._endpointer.silence_ms
-        paused, self._paused = self._paused, silence_ms >= _PAUSE_MS
-        rested, self._resting = self._resting, silence_ms >= self._rest_ms
+        paused, self._paused = self._paused, self._endpointer.pausing
+        rested, self._resting = self._resting, self._endpointer.silence_ms >= self._rest_ms
         if self._paused and not paused:
             found.append(Pause())
         if self._resting and not rested:
-            begin = min(self._endpointer.last_voiced, self._written)
-            found.append(Rest(begin, min(begin + TAIL_FRAMES * FRAME_SAMPLES, self.position)))
+            begin, end = self._endpointer.last_voiced, self._endpointer.tail_end
+            found.append(Rest(min(begin, self._written), min(end, self.position)))
         if rested and not self._resting and self._endpointer.in_speech:
             found.append(Resume(self._measured - FRAME_SAMPLES))
         return found

@@ -95,6 +95,7 @@ class Utterance:
             if rest.resumed is not None:
                 self._skip_to(rest.resumed)
         self._due: Want | None = None
+        self._kept: tuple[int, int, tuple[Word, ...]] | None = None  # start, end, words of the last decode in a pause
         self._whole: Want | None = None  # the decode of the whole segment, until its job is made
 
     @property
@@ -180,6 +181,14 @@ class Utterance:
         self._agreement.push(words, end)
         self.decoded = max(self.decoded, end)
         return True
+
+    def keep_for_final(self, pause: Want, words: Sequence[Word]) -> None:
+        """This was heard in a pause, as a final would hear it: if nobody speaks on, no other decode is needed."""
+        self._kept = (pause.start, pause.end, tuple(words))
+
+    def kept_for(self, want: Want) -> tuple[Word, ...] | None:
+        """The words of a final that are known already; None if it must be decoded."""
+        return self._kept[2] if self._kept is not None and self._kept[:2] == (want.start, want.end) else None
 
     def whole_decoded(
         self, words: Sequence[Word] | None, quietest: QuietestFrame, position: int, hop: int, arrived: float
