@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fastring.errors import ProtocolError
-from fastring.events import Audio, ChannelEvent, Close, Closed, Failure, Final, Latency, Partial, Ping, Pong
+from fastring.events import Audio, ChannelEvent, Close, Closed, Configure, Failure, Final, Latency, Partial, Ping, Pong
 from fastring.protocols.whisper_live import WhisperLiveCodec
 
 LATENCY = Latency(0, 0, 0, 0)
@@ -14,7 +14,10 @@ LATENCY = Latency(0, 0, 0, 0)
 
 def opened(**options: Any) -> WhisperLiveCodec:
     codec = WhisperLiveCodec()
-    assert codec.decode(json.dumps({"uid": "me", "task": "transcribe", **options})) == [Ping()]
+    assert codec.decode(json.dumps({"uid": "me", "task": "transcribe", **options})) == [
+        Configure({"language": options.get("language") or ""}),
+        Ping(),
+    ]
     return codec
 
 
@@ -41,15 +44,25 @@ def test_it_is_ready_once_the_options_are_there() -> None:
 def test_segments_grow_and_are_completed() -> None:
     codec = opened(send_last_n_segments=2)
     assert told(codec, partial("one")) == [
-        {"uid": "me", "segments": [{"start": "0.000", "end": "1.000", "text": "one", "completed": False}]}
+        {"uid": "me", "segments": [{"start": "0.000", "end": "1.000", "text": " one", "completed": False}]}
     ]
     language, first = told(codec, final("one two", language="en"))
     assert language == {"uid": "me", "language": "en", "language_prob": 1.0}
-    assert first["segments"] == [{"start": "1.000", "end": "1.240", "text": "one two", "completed": True}]
+    assert first["segments"] == [{"start": "1.000", "end": "1.240", "text": " one two", "completed": True}]
     told(codec, final("three"), final(""))
     (newest,) = told(codec, partial("four"))
-    assert [(it["text"], it["completed"]) for it in newest["segments"]] == [("three", True), ("four", False)]
+    assert [(it["text"], it["completed"]) for it in newest["segments"]] == [(" three", True), (" four", False)]
     assert told(codec, Closed("requested")) == []
+
+
+def test_a_language_that_the_client_gives_is_not_told_it() -> None:
+    assert [it.keys() for it in told(opened(language="en"), final("one", language="en"))] == [{"uid", "segments"}]
+
+
+def test_a_full_house_is_a_wait() -> None:
+    assert told(opened(), Failure("too_many_streams", "1 stream at most", fatal=True)) == [
+        {"uid": "me", "status": "WAIT", "message": 1.0}
+    ]
 
 
 def test_troubles_are_told() -> None:
@@ -60,7 +73,15 @@ def test_troubles_are_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["", "{}", '{"uid": 3}', '{"uid": "a", "task": "translate"}', '{"uid":"a","send_last_n_segments":"x"}']
+    "message",
+    [
+        "",
+        "{}",
+        '{"uid": 3}',
+        '{"uid": "a", "task": "translate"}',
+        '{"uid": "a", "language": 3}',
+        '{"uid":"a","send_last_n_segments":"x"}',
+    ],
 )
 def test_what_cannot_be_done_is_refused(message: str) -> None:
     codec = WhisperLiveCodec()

@@ -13,6 +13,7 @@ from fastring.events import (
     ChannelEvent,
     Close,
     Closed,
+    Configure,
     Failure,
     Finalize,
     Heard,
@@ -126,6 +127,8 @@ class ChannelsStation:
                 channel.runner.finalize(now)
         elif isinstance(command, Close):
             self._close(now, "requested")
+        elif isinstance(command, Configure):
+            self._open_again()
         elif isinstance(command, Ping):
             self._post(Pong())
         else:
@@ -199,6 +202,14 @@ class ChannelsStation:
             raise ProtocolError(str(error), code="undecodable", close_code=1008) from error
         self._take_samples(samples, now)
         self._tell_heard(step=self._tell_every)
+
+    def _open_again(self) -> None:
+        """What the client has said of itself holds for sessions to be opened: for the first ones, before its audio."""
+        if self._received_bytes:
+            return
+        for channel in self._channels:
+            channel.runner.stop()
+        self._channels = [_Channel(self, channel.number) for channel in self._channels]
 
     def _take_samples(self, samples: NDArray[np.int16], now: float) -> None:
         self._decoded += len(samples)

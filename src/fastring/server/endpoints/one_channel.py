@@ -9,6 +9,8 @@ from fastring.server.channels_station import ChannelsStation
 from fastring.server.family import Opening
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastring.audio.format import AudioFormat
     from fastring.protocols.codec import Codec
     from fastring.server.decoding import Decoder
@@ -17,14 +19,21 @@ if TYPE_CHECKING:
 __all__ = ["open_one_channel"]
 
 
-def open_one_channel(services: Services, codec: Codec, decoder: Decoder, audio: AudioFormat) -> Opening:
-    """A stream with partials, in the configured language.
+def open_one_channel(
+    services: Services,
+    codec: Codec,
+    decoder: Decoder,
+    audio: AudioFormat,
+    language: Callable[[], str] = lambda: "",
+) -> Opening:
+    """A stream with partials.
 
     Args:
         services: of the server.
         codec: translates.
         decoder: from the client's encoding to 16 kHz mono.
         audio: that encoding, as far as it is known before the client has said anything.
+        language: code, or "" for the configured one; asked again when the client has configured the stream.
 
     Raises:
         Problem: 503.
@@ -33,7 +42,9 @@ def open_one_channel(services: Services, codec: Codec, decoder: Decoder, audio: 
     stream_id = str(uuid.uuid4())
     station = ChannelsStation(
         stream_id,
-        open_runner=lambda _number: services.voice_runner(services.session_name(stream_id), language="", interim=True),
+        open_runner=lambda _number: services.voice_runner(
+            services.session_name(stream_id), language=language(), interim=True
+        ),
         decoder=decoder,
         channels=1,
         input_rate=audio.sample_rate,
