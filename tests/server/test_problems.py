@@ -79,6 +79,16 @@ async def test_a_wrong_method_is_told_as_the_family_of_the_path_does(
         assert body["error"]["type"] == "invalid_request_error"  # OpenAI's shape
 
 
+async def test_a_path_that_a_larger_service_has_is_refused_in_its_words(server: Running) -> None:
+    for path in ("/v1/audio/translations", "/v1/chat/completions"):
+        status, body = await server.post(path, json={})
+        assert status == 404
+        assert body["error"]["type"] == "invalid_request_error"
+        assert set(body["error"]) == {"message", "type", "param", "code"}
+    status, body = await server.get("/v2/listen")
+    assert (status, body["err_code"]) == (404, "NOT_FOUND")
+
+
 async def test_what_is_not_there_says_where_it_is_described(server: Running) -> None:
     """In the words of the protocol that the path belongs to."""
     for method, path, status in (("GET", "/nothing", 404), ("DELETE", "/livez", 405), ("DELETE", "/v1/listen", 405)):

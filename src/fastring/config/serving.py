@@ -45,7 +45,8 @@ class ServerSettings:
     model_aliases: tuple[str, ...] = setting(
         (
             *("nova-3", "nova-3-general", "nova-2", "nova-2-general"),
-            *("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-realtime", "gpt-4o-realtime-preview"),
+            *("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe", "gpt-live-transcribe"),
+            *("gpt-realtime", "gpt-realtime-whisper", "gpt-4o-realtime-preview"),
         ),
         "names by which clients of other services may ask for the loaded model",
     )

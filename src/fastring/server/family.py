@@ -85,7 +85,8 @@ class Page:
 class Family:
     """The endpoints of one protocol, switched on by `server.protocols`.
 
-    `refuse` words a refusal, and `problem` is the type of what it writes.
+    `refuse` words a refusal, and `problem` is the type of what it writes. `realm` is how paths begin that are
+    refused so even where there is nothing at them: a client asks for what a larger service has.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Family:
     pages: tuple[Page, ...] = ()
     refuse: Refuse = lambda problem, _request: problem.response()
     problem: Any = ProblemAnswer
+    realm: str = ""
 
     @property
     def paths(self) -> tuple[str, ...]:

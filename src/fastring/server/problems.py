@@ -116,6 +116,7 @@ def _refuse(problem: Problem, request: web.Request) -> web.Response:
         words = table.get(resource.canonical)
     else:  # a path that is there, but not by this method, has no route
         words = next((of for path, of in table.items() if _is_of(request.path, path)), None)
+        words = words or next((of for path, of in table.items() if _begins(request.path, path)), None)
     response = words(problem, request) if words else problem.response()
     if problem.status in (404, 405):
         response.headers["Link"] = f'<{DOCS}>; rel="service-doc"'  # RFC 8631
@@ -128,6 +129,11 @@ def _is_of(path: str, pattern: str) -> bool:
     return len(parts) == len(wanted) and all(
         want == part or (want.startswith("{") and part) for part, want in zip(parts, wanted, strict=True)
     )
+
+
+def _begins(path: str, realm: str) -> bool:
+    """Whether a path lies in a family's realm, such as `/v1/`."""
+    return len(realm) > 1 and realm.endswith("/") and path.startswith(realm)
 
 
 REFUSALS: web.AppKey[Mapping[str, Refuse]] = web.AppKey("refusals")

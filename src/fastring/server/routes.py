@@ -64,8 +64,9 @@ def routes(families: Sequence[Family]) -> list[web.RouteDef]:
 
 
 def refusals(families: Sequence[Family]) -> dict[str, Refuse]:
-    """How each path words a refusal."""
-    return {path: family.refuse for family in families for path in family.paths}
+    """How each path words a refusal; a path that ends with a slash and more before it stands for all that begin so."""
+    of_paths = {path: family.refuse for family in families for path in family.paths}
+    return of_paths | {family.realm: family.refuse for family in families if family.realm}
 
 
 def _routes_of(family: Family) -> Iterator[web.RouteDef]:

@@ -51,7 +51,10 @@ async def test_fields_come_in_any_order_and_unknown_ones_are_ignored(server: Run
         ({"response_format": "diarized_json"}, "response_format"),
         ({"response_format": "xml"}, "response_format"),
         ({"stream": "perhaps"}, "stream"),
-        ({"stream": "true", "response_format": "srt"}, "stream"),
+        ({"stream": "true", "response_format": "srt", "model": "gpt-4o-transcribe"}, "stream"),
+        ({"temperature": "warm"}, "temperature"),
+        ({"temperature": "1.5"}, "temperature"),
+        ({"include[]": "everything"}, "include"),
         ({"timestamp_granularities[]": "letter"}, "timestamp_granularities"),
         ({"chunking_strategy": "manual"}, "chunking_strategy"),
         ({"chunking_strategy": "{"}, "chunking_strategy"),
@@ -76,6 +79,12 @@ async def test_names_may_come_without_brackets(server: Running) -> None:
         ("timestamp_granularities", "word"),
     ]
     assert "words" in (await send(server, fields))[1]
+
+
+async def test_whisper_does_not_stream_what_cannot_be_streamed(server: Running) -> None:
+    fields = [("model", "whisper-1"), ("file", speech_file()), ("stream", "true"), ("response_format", "vtt")]
+    status, text = await send(server, fields)
+    assert (status, text.startswith("WEBVTT")) == (200, True)
 
 
 async def test_one_language_of_several_is_a_choice(serve: Serve) -> None:

@@ -137,5 +137,6 @@ DEEPGRAM: Final = Family(
         ),
     ),
     refuse=refuse,
+    realm="/v2/",
     problem=answers.DeepgramProblem,
 )

@@ -39,6 +39,7 @@ OPENAI: Final = Family(
         ),
     ),
     refuse=http.refuse,
+    realm="/v1/",
     problem=answers.OpenAIProblem,
 )
 """Transcription of recordings and of live speech, and the models, at `base_url = http://HOST:PORT/v1`."""

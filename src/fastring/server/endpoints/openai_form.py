@@ -19,6 +19,8 @@ __all__ = ["BROKEN_FORM", "TranscriptionForm", "read_form"]
 
 _FORMATS = ("json", "text", "srt", "vtt", "verbose_json")
 _STREAMED = ("json", "text")
+_NOT_STREAMING = "whisper-1"  # of this model OpenAI passes over `stream`
+_INCLUDED = ("logprobs",)
 _GRANULARITIES = ("segment", "word")
 _MAX_FIELDS = 64
 _MAX_FIELD_BYTES = 1 << 16
@@ -61,11 +63,11 @@ async def read_form(request: web.Request, place: UploadPlace) -> TranscriptionFo
         raise _unsupported("response_format", response_format, _FORMATS)
     stream = _flag("stream", one.get("stream", "false"))
     if stream and response_format not in _STREAMED:
-        raise _unsupported("stream", response_format, _STREAMED)
-    granularities = tuple(fields.get("timestamp_granularities", ("segment",)))
-    for granularity in granularities:
-        if granularity not in _GRANULARITIES:
-            raise _unsupported("timestamp_granularities", granularity, _GRANULARITIES)
+        if one["model"] != _NOT_STREAMING:
+            raise _unsupported("stream", response_format, _STREAMED)
+        stream = False
+    _check_temperature(one.get("temperature") or "0")
+    granularities = _all_of(fields, "timestamp_granularities", _GRANULARITIES) or ("segment",)
     languages = fields.get("languages", [])
     return TranscriptionForm(
         file=file,
@@ -73,7 +75,7 @@ async def read_form(request: web.Request, place: UploadPlace) -> TranscriptionFo
         language=one.get("language") or (languages[0] if len(languages) == 1 else ""),
         response_format=response_format,
         stream=stream,
-        logprobs="logprobs" in fields.get("include", ()),
+        logprobs="logprobs" in _all_of(fields, "include", _INCLUDED),
         granularities=granularities,
         vad=_vad(one),
     )
@@ -113,6 +115,25 @@ def _flag(name: str, value: str) -> bool:
     if value.lower() not in {"true", "false", "1", "0", ""}:
         raise _unsupported(name, value, ("true", "false"))
     return value.lower() in {"true", "1"}
+
+
+def _all_of(fields: dict[str, list[str]], name: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+    """The values of a field that may be there several times."""
+    values = tuple(fields.get(name, ()))
+    for value in values:
+        if value not in choices:
+            raise _unsupported(name, value, choices)
+    return values
+
+
+def _check_temperature(value: str) -> None:
+    """It means nothing here: engines choose their own; but a number it must be."""
+    try:
+        number = float(value)
+    except ValueError:
+        number = float("nan")
+    if not 0 <= number <= 1:
+        raise Problem(400, "invalid_value", f"temperature = {shown(value)}: must be 0..1", param="temperature")
 
 
 def _vad(one: dict[str, str]) -> dict[str, Any]:
