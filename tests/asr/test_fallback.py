@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import itertools
 import logging
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -34,6 +37,8 @@ class FakeEngine:
     partials: bool = True
     progressive: bool = False
     hop_ms: int = 0
+    max_batch: int = 1
+    calls: list[int] = field(default_factory=list)
     sample_rate: int = 16_000
     is_new: bool = True
     jobs: list[Job] = field(default_factory=list)
@@ -50,10 +55,12 @@ class FakeEngine:
             concurrency=2,
             partials=self.partials,
             hop_ms=self.hop_ms,
+            max_batch=self.max_batch,
         )
 
     def transcribe(self, jobs: Sequence[Job]) -> list[Hypothesis]:
         self.jobs += jobs
+        self.calls.append(len(jobs))
         if self.fails is not None:
             raise self.fails
         return [Hypothesis((Word(self.name, job.start, job.start + 1, 0.9),), is_new=self.is_new) for job in jobs]
@@ -81,7 +88,7 @@ def three(**options: object) -> tuple[FakeEngine, FakeEngine, FakeEngine, Fallba
     clock = Clock()
     first = FakeEngine("cloud", progressive=True, hop_ms=250)
     second, third = FakeEngine("batch", partials=False), FakeEngine("local")
-    chain = FallbackTranscriber([first, second, third], clock=clock, **options)  # type: ignore[arg-type]
+    chain = FallbackTranscriber([first, second, third], clock=clock, start=lambda work: work(), **options)  # type: ignore[arg-type]
     return first, second, third, chain, clock
 
 
@@ -154,7 +161,8 @@ def test_a_recovery_is_told_when_the_engine_has_answered() -> None:
     clock.now = 10.5
     first.fails = GONE
     assert told(chain.transcribe([job("partial", 2)])[0]) == []  # batch was not asked, so it has not recovered
-    assert told(chain.transcribe([job("final", 2)])[0]) == [("fallback", "batch", "recovered")]
+    assert told(chain.transcribe([job("final", 2)])[0]) == []  # now it was, by way of a try
+    assert told(chain.transcribe([job("final", 3)])[0]) == [("fallback", "batch", "recovered")]
 
 
 def test_the_breaker_spares_the_wait_and_lets_one_utterance_try_again() -> None:
@@ -169,7 +177,35 @@ def test_the_breaker_spares_the_wait_and_lets_one_utterance_try_again() -> None:
     chain.transcribe([job("final", 6)])
     assert len(first.jobs) == 3
     clock.now, first.fails = 40.0, None
-    assert chain.transcribe([job("final", 7)])[0].text == "cloud"
+    assert chain.transcribe([job("final", 7)])[0].text == "batch"  # whose audio was the try
+    assert chain.transcribe([job("final", 8)])[0].text == "cloud"
+
+
+def test_nobody_waits_for_an_engine_that_is_tried_again() -> None:
+    first, _, _, _, clock = three()
+    stuck, tried = threading.Event(), threading.Event()
+    chain = FallbackTranscriber([first, FakeEngine("local")], clock=clock, breaker_failures=1, breaker_s=1.0)
+    first.fails = GONE
+    chain.transcribe([job("final", 0)])
+    clock.now, first.fails, answer = 2.0, None, first.transcribe
+
+    def hang(jobs: Sequence[Job]) -> list[Hypothesis]:
+        tried.set()
+        stuck.wait(10)
+        return answer(jobs)
+
+    first.transcribe = hang  # type: ignore[method-assign]
+    begun = time.monotonic()
+    assert [chain.transcribe([job("final", number)])[0].text for number in (1, 2)] == ["local", "local"]
+    assert time.monotonic() - begun < 5
+    assert tried.wait(5)
+    stuck.set()
+    later = itertools.count(3)
+    end = time.monotonic() + 5
+    while chain.transcribe([job("final", next(later))])[0].text != "cloud":
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert [asked.stream_id for asked in first.jobs[1:2]] == ["s\0probe"]
 
 
 def test_while_one_tries_the_others_stay_where_they_are() -> None:
@@ -177,10 +213,12 @@ def test_while_one_tries_the_others_stay_where_they_are() -> None:
     first.fails = GONE
     chain.transcribe([job("final", 0, stream="a")])
     clock.now, first.fails, first.is_new = 11.0, None, False
-    assert chain.transcribe([job("partial", 1, stream="a")])[0].text == "cloud"  # no words yet: proves nothing
-    assert chain.transcribe([job("final", 1, stream="b")])[0].text == "batch"
-    assert chain.transcribe([job("final", 1, stream="a")])[0].text == "cloud"
-    assert chain.transcribe([job("final", 2, stream="b")])[0].text == "cloud"
+    assert told(chain.transcribe([job("partial", 1, stream="a", n=4_000)])[0]) == []  # too short to prove anything
+    assert len(first.jobs) == 1
+    chain.transcribe([job("partial", 1, stream="a")])  # the try, and it went well
+    assert [asked.kind for asked in first.jobs[1:]] == ["final"]
+    assert chain.transcribe([job("final", 1, stream="a")])[0].text == "batch"  # an utterance stays where it is
+    assert chain.transcribe([job("final", 1, stream="b")])[0].text == "cloud"
 
 
 def test_a_refused_key_opens_the_breaker_at_once() -> None:
@@ -205,6 +243,39 @@ def test_an_engine_that_stands_in_is_not_asked_four_times_a_second() -> None:
     chain = FallbackTranscriber([first, second], clock=clock)
     heard = [chain.transcribe([job("partial", n=n)])[0] for n in range(4_000, 40_000, 4_000)]
     assert [each.is_new for each in heard] == [True, False, True, False, True, False, True, False, True]
+
+
+def test_jobs_that_come_together_are_one_call_of_the_first_engine() -> None:
+    first, second = FakeEngine("local", max_batch=4), FakeEngine("other")
+    chain = FallbackTranscriber([first, second], clock=Clock(), start=lambda work: work())
+    assert chain.capabilities.max_batch == 4
+    four = [job(stream=name) for name in "abcd"]
+    assert [heard.text for heard in chain.transcribe(four)] == ["local"] * 4
+    assert first.calls == [4]
+    first.fails = GONE
+    heard = chain.transcribe([replace(each, utterance=1) for each in four])
+    assert [told(each) for each in heard] == [[("fallback", "other", "closed")]] * 4
+    assert second.calls == [1] * 4
+
+
+def test_an_engine_that_stands_in_hears_several_at_once() -> None:
+    """Each comes on a thread of its own, as it came to the engine before."""
+    first, second = FakeEngine("cloud", GONE), FakeEngine("local", max_batch=8)
+    chain = FallbackTranscriber([first, second], clock=Clock(), start=lambda _work: None)
+    chain.transcribe([job(stream="opens the breaker", utterance=number) for number in range(3)])
+    gate, answer = threading.Event(), second.transcribe
+
+    def slowly(jobs: Sequence[Job]) -> list[Hypothesis]:
+        assert gate.wait(10)
+        return answer(jobs)
+
+    second.transcribe, second.calls = slowly, []  # type: ignore[method-assign]
+    with ThreadPoolExecutor(10) as threads:
+        futures = [threads.submit(chain.transcribe, [job(stream=str(number))]) for number in range(10)]
+        time.sleep(0.2)
+        gate.set()
+        assert {future.result(10)[0].text for future in futures} == {"local"}
+    assert sorted(second.calls) == [1, 1, 8]
 
 
 def test_streams_are_told_each_for_itself_and_forgotten_everywhere() -> None:

@@ -3,7 +3,8 @@
 A job carries its whole segment, so the next engine can answer what the one before could not, in the middle of an
 utterance too: it hears all of it, and no word is lost or said twice. An utterance that has changed engines stays where
 it is; the next one begins with the first engine that works. A circuit breaker per engine spares everybody the wait for
-one that is down, and lets one utterance try it again now and then.
+one that is down. Now and then the audio of a job goes to it as well, on a thread of its own: nobody waits for the
+answer, but once there is one, the engine is back.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastring.asr.breaker import CircuitBreaker
+from fastring.asr.gathering import Gathering
 from fastring.asr.transcriber import Hypothesis, Rebuildable
 from fastring.errors import ConfigError, EngineFailedError, EngineUnavailableError, QueueFullError
 from fastring.events import Status
@@ -28,10 +31,15 @@ if TYPE_CHECKING:
 
 __all__ = ["FallbackTranscriber"]
 
-_PROBE_S = 30.0  # how long the utterance that tries an engine again may take before another one may
+_PROBE_S = 30.0  # a try that is not answered by then is followed by another one
+_PROOF_SAMPLES = 8_000  # audio with which a partial may try an engine again
 _HOP_SAMPLES = 8_000  # a segment engine that stands in for a progressive one is asked no more often than this
 
 _log = logging.getLogger(__name__)
+
+
+def _start_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="fastring-probe", daemon=True).start()
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +48,7 @@ class _Engine:
 
     transcriber: Transcriber
     breaker: CircuitBreaker
-    slots: threading.BoundedSemaphore
+    gathering: Gathering
     trouble: str = ""  # why it failed last
 
     @property
@@ -69,6 +77,7 @@ class FallbackTranscriber:
         breaker_failures: failures in a row after which an engine is left alone for a while.
         breaker_s: how long at first.
         clock: monotonic seconds.
+        start: runs what it is given, on a thread of its own.
     """
 
     def __init__(
@@ -78,6 +87,7 @@ class FallbackTranscriber:
         breaker_failures: int = 3,
         breaker_s: float = 5.0,
         clock: Callable[[], float] = time.monotonic,
+        start: Callable[[Callable[[], None]], object] = _start_thread,
     ) -> None:
         if not engines or len({engine.capabilities.sample_rate for engine in engines}) > 1:
             raise ConfigError("asr.fallback: needs engines, and all of one sample rate")
@@ -85,7 +95,7 @@ class FallbackTranscriber:
             _Engine(
                 engine,
                 CircuitBreaker(breaker_failures, breaker_s),
-                threading.BoundedSemaphore(engine.capabilities.concurrency),
+                Gathering(engine),
             )
             for engine in engines
         ]
@@ -93,11 +103,12 @@ class FallbackTranscriber:
         self._capabilities = replace(
             own[0],
             progressive=any(each.progressive for each in own),
-            max_batch=1,
+            max_batch=own[0].max_batch,
             concurrency=max(each.concurrency for each in own),
             languages=own[0].languages,
         )
         self._clock = clock
+        self._start = start
         self._lock = threading.Lock()
         self._streams: dict[str, _Stream] = {}  # guarded by the lock, as are the breakers and counts
         self._switches: Counter[tuple[str, str, str]] = Counter()
@@ -119,7 +130,8 @@ class FallbackTranscriber:
         Raises:
             EngineFailedError: if no engine could answer; the error is that of the last one.
         """
-        return [self._answer(job) for job in jobs]
+        together = self._hear_together(jobs) if len(jobs) > 1 else None
+        return together or [self._answer(job) for job in jobs]
 
     def forget(self, stream_id: str) -> None:
         """Drop whatever is kept for a stream."""
@@ -135,7 +147,7 @@ class FallbackTranscriber:
             TranscriberError: if an engine cannot be built; it goes on with what it has.
         """
         for engine in self._engines:
-            engine.slots = threading.BoundedSemaphore(engine.transcriber.capabilities.concurrency)
+            engine.gathering.reset()
             if isinstance(engine.transcriber, Rebuildable):
                 engine.transcriber.rebuild()
 
@@ -144,6 +156,22 @@ class FallbackTranscriber:
         with contextlib.ExitStack() as stack:
             for engine in self._engines:
                 stack.callback(engine.transcriber.close)
+
+    def _hear_together(self, jobs: Sequence[Job]) -> list[Hypothesis] | None:
+        """Have them answered by one call of the first engine; None if it is not theirs, or that fails."""
+        first = self._engines[0]
+        with self._lock:
+            streams = [self._streams.setdefault(job.stream_id, _Stream()) for job in jobs]
+            stand_ins = any(s.engine and s.utterance == job.utterance for s, job in zip(streams, jobs, strict=True))
+            works = first.breaker.state(self._clock()) == "closed"
+        if stand_ins or not works or not first.transcriber.capabilities.partials:
+            return None
+        try:
+            heard = first.gathering.hear(jobs)
+        except Exception:
+            return None  # each for itself, with those that stand in
+        answers: Sequence[Hypothesis | None] = heard or [None] * len(jobs)
+        return [self._heard(0, *each) for each in zip(streams, jobs, answers, strict=True)]
 
     def _answer(self, job: Job) -> Hypothesis:
         with self._lock:
@@ -166,29 +194,43 @@ class FallbackTranscriber:
             under_way = stream.utterance == job.utterance
             first = stream.engine if under_way else 0
         last = len(self._engines) - 1
-        for index in range(first, last + 1):
+        for index, engine in enumerate(self._engines):
+            now = self._clock()
             with self._lock:
-                admitted = self._engines[index].breaker.admit(self._clock(), _PROBE_S)
-            if admitted or index == last or (under_way and index == first):
+                works = engine.breaker.state(now) == "closed" or index == last or (under_way and index == first)
+                tries = not works and self._may_try(engine, job) and engine.breaker.admit(now, _PROBE_S)
+            if tries:
+                self._start(partial(self._try_again, engine, job))
+            if works and index >= first:
                 yield index
+
+    def _may_try(self, engine: _Engine, job: Job) -> bool:
+        """Whether an engine that was left alone could prove by this job that it is back."""
+        return job.kind == "final" or (engine.transcriber.capabilities.partials and len(job.samples) >= _PROOF_SAMPLES)
+
+    def _try_again(self, engine: _Engine, job: Job) -> None:
+        """Ask an engine that was left alone for what another one is answering; only whether it answers counts."""
+        probe = replace(job, stream_id=f"{job.stream_id}\0probe", kind="final")
+        try:
+            engine.gathering.hear([probe])
+        except Exception as error:
+            self._failed(engine, probe, error)
+            return
+        with self._lock:
+            engine.breaker.succeeded()
+        _log.info("%s is back", engine.name)
+        engine.transcriber.forget(probe.stream_id)
 
     def _ask(self, engine: _Engine, stream: _Stream, job: Job) -> Hypothesis | None:
         """What the engine hears; None for a partial that it is not asked for."""
         able = engine.transcriber.capabilities
-        if job.kind == "final":
-            with engine.slots:
-                return engine.transcriber.transcribe([job])[0]
         start, end = stream.partial
         too_soon = start == job.start and job.start + len(job.samples) - end < _HOP_SAMPLES
-        if not able.partials or (self._capabilities.hop_ms and not able.progressive and too_soon):
+        skips = not able.partials or (self._capabilities.hop_ms and not able.progressive and too_soon)
+        if job.kind == "partial" and skips:
             return None
-        slots = engine.slots
-        if not slots.acquire(blocking=False):
-            return None
-        try:
-            return engine.transcriber.transcribe([job])[0]
-        finally:
-            slots.release()
+        heard = engine.gathering.hear([job])
+        return heard[0] if heard else None
 
     def _failed(self, engine: _Engine, job: Job, error: Exception) -> None:
         reason = _reason(error)

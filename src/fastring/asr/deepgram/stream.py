@@ -9,6 +9,7 @@ job carries that audio. All of it runs on one event loop in a thread of the engi
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from dataclasses import dataclass, field, replace
@@ -107,7 +108,8 @@ class DeepgramTranscriber:
 
     def forget(self, stream_id: str) -> None:
         """Drop what is kept for a stream; its connection waits for others, or is closed if somebody was speaking."""
-        self._loop.call_soon_threadsafe(self._forget, stream_id)
+        with contextlib.suppress(RuntimeError):  # closed: nothing is kept any more
+            self._loop.call_soon_threadsafe(self._forget, stream_id)
 
     def close(self) -> None:
         """CloseStream on every connection, then end the thread."""
