@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from serving import BASE
 
 from fastring.config import AsrSettings, ServerSettings, Settings
@@ -82,6 +83,39 @@ async def eventually(ask: object, timeout_s: float = 20.0) -> object:
                 return answer
         assert time.monotonic() < until, "it took too long"
         await asyncio.sleep(0.05)
+
+
+async def test_one_scrape_tells_of_all_processes(tmp_path: Path) -> None:
+    """Also while one of them is stopped, and after one has died."""
+    port = free_ports(1)
+
+    async def scrape() -> dict[tuple[str, str], float]:
+        async with client.get(f"http://127.0.0.1:{port}/metrics") as response:
+            assert response.status == 200
+            families = text_string_to_metric_families(await response.text())
+            return {(it.name, it.labels["process"]): it.value for family in families for it in family.samples}
+
+    with supervised(tmp_path, "--set", f"server.metrics_port={port}") as (parent, url, _):
+        async with aiohttp.ClientSession() as client, contextlib.AsyncExitStack() as stack:
+            for number in range(6):
+                await stack.enter_async_context(client.ws_connect(f"{url}{BASE}voice/t{number}"))
+            values = await scrape()
+            assert values["fastring_connections", "1"] + values["fastring_connections", "2"] == 6
+            assert values["fastring_process_up", "2"] == 1
+            stopped = children(parent.pid)["fastring-2"]
+            os.kill(stopped, signal.SIGSTOP)
+            values = await scrape()
+            assert ("fastring_connections", "1") in values
+            assert ("fastring_connections", "2") not in values
+            os.kill(stopped, signal.SIGKILL)
+
+            async def again() -> bool:
+                values = await scrape()
+                return values["fastring_process_restarts_total", "2"] == 1 and ("fastring_streams", "2") in values
+
+            await eventually(again)
+            parent.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(parent.wait, 10) == 0
 
 
 async def test_two_processes_share_a_port_and_a_dead_one_is_replaced(tmp_path: Path) -> None:

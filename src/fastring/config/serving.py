@@ -28,6 +28,9 @@ class ServerSettings:
     process_port: int = setting(
         0, "process 1 also listens here on loopback, process 2 on the next port, ...: for metrics; 0: none does"
     )
+    metrics_port: int = setting(
+        0, "/metrics of all processes together is told here, on loopback, each sample with its process; 0: it is not"
+    )
     max_streams: int = setting(256, "streams in one process")
     admit_lag_ms: int = setting(
         3_000, "no new voice streams while finals wait this long for the engine, in ms; 0: they always come in"
@@ -62,6 +65,7 @@ class ServerSettings:
         require(0 <= self.port <= 65_535, "server.port", self.port, "0..65535")
         require(0 <= self.wyoming_port <= 65_535, "server.wyoming_port", self.wyoming_port, "0..65535")
         require(1 <= self.processes <= 256, "server.processes", self.processes, "1..256")
+        require(0 <= self.metrics_port <= 65_535, "server.metrics_port", self.metrics_port, "0..65535")
         most = 65_536 - self.processes
         require(0 <= self.process_port <= most, "server.process_port", self.process_port, f"0..{most}")
         require(1 <= self.max_streams <= 100_000, "server.max_streams", self.max_streams, "1..100000")

@@ -23,6 +23,7 @@ from fastring.server.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
 
     from fastring.asr.transcriber import Transcriber
     from fastring.config import ServerSettings, Settings
@@ -43,7 +44,12 @@ _HANDLERS_S = 0.5
 
 
 def run_server(
-    settings: Settings, transcriber: Transcriber, *, on_ready: Callable[[str], None], process: int = 0
+    settings: Settings,
+    transcriber: Transcriber,
+    *,
+    on_ready: Callable[[str], None],
+    process: int = 0,
+    questions: Connection | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; then stop admitting, finish what is queued, close every socket with 1012.
 
@@ -52,6 +58,7 @@ def run_server(
         transcriber: the loaded engine, which is closed at the end, whatever happens.
         on_ready: called once with the address, when connections are taken.
         process: its number, from 1 on, if a supervisor runs several on one port; then Ctrl-C is left to that.
+        questions: a pipe, on which that asks for metrics now and then.
 
     Raises:
         ConfigError: the address cannot be bound, or is public while there are no keys.
@@ -61,7 +68,7 @@ def run_server(
     loop = _new_loop()
     try:
         asyncio.set_event_loop(loop)
-        loop.run_until_complete(_serve(settings, transcriber, on_ready, process))
+        loop.run_until_complete(_serve(settings, transcriber, on_ready, process, questions))
     finally:
         with contextlib.suppress(Exception):
             loop.run_until_complete(loop.shutdown_asyncgens())
@@ -81,7 +88,13 @@ def make_runner(app: web.Application, settings: ServerSettings) -> web.AppRunner
     )
 
 
-async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callable[[str], None], process: int) -> None:
+async def _serve(
+    settings: Settings,
+    transcriber: Transcriber,
+    on_ready: Callable[[str], None],
+    process: int,
+    questions: Connection | None,
+) -> None:
     try:
         require_keys_in_public(settings.security, settings.server)
         app = build_app(settings, transcriber)
@@ -98,8 +111,13 @@ async def _serve(settings: Settings, transcriber: Transcriber, on_ready: Callabl
         _quieten_collector()
         address = await _bind(runner, settings, tls)
         if settings.server.process_port:
-            await _bind_own(runner, settings.server, max(1, process))
+            own = settings.server.process_port + max(1, process) - 1
+            await _bind_own(runner, "server.process_port", own)
+        if settings.server.metrics_port and not process:  # with several, their supervisor listens there
+            await _bind_own(runner, "server.metrics_port", settings.server.metrics_port)
         on_ready(address)
+        if questions is not None:
+            asyncio.get_running_loop().add_reader(questions.fileno(), _tell_metrics, questions, app[SERVICES])
         await stopping.wait()
         log.info("going down", drain_s=settings.server.drain_s)
     finally:
@@ -135,14 +153,22 @@ async def _bind(runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext |
     return f"{'https' if tls else 'http'}://{name}:{bound[1]}"
 
 
-async def _bind_own(runner: web.AppRunner, settings: ServerSettings, process: int) -> None:
+async def _bind_own(runner: web.AppRunner, setting: str, port: int) -> None:
     """The same server again on loopback, on a port that only this process has: for metrics and debugging."""
-    port = settings.process_port + process - 1
     try:
         await web.TCPSite(runner, "127.0.0.1", port, reuse_port=False).start()
     except OSError as error:
         reason = error.strerror or str(error)
-        raise ConfigError(f"server.process_port: process {process} cannot listen on {port}: {reason}") from error
+        raise ConfigError(f"{setting}: cannot listen on {port}: {reason}") from error
+
+
+def _tell_metrics(questions: Connection, services: Services) -> None:
+    """The supervisor asks, or is gone. One question at a time, so that an answer always fits into the pipe."""
+    try:
+        questions.recv()
+        questions.send(("metrics", services.metrics.exposition()))
+    except (EOFError, OSError):
+        asyncio.get_running_loop().remove_reader(questions.fileno())
 
 
 def tls_context(settings: ServerSettings) -> ssl.SSLContext | None:

@@ -27,6 +27,7 @@ from fastring.asr.ending import end_process_if_at_work
 from fastring.asr.engines import create_transcriber
 from fastring.errors import ConfigError, FastringError
 from fastring.server.auth import require_keys_in_public
+from fastring.server.fleet_metrics import FleetListener, Scrape
 from fastring.server.logs import configure_logging
 from fastring.server.run import run_server
 
@@ -89,8 +90,21 @@ class _Child:
     news: Connection | None = None
     ready: bool = False
     started_s: float = 0.0
+    restarts: int = 0
     due_s: float = 0.0
+    asked: bool = False
     backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S))
+
+    def ask(self) -> bool:
+        """Ask for its metrics; whether it can be asked. One that owes an answer is not: its pipe would fill."""
+        if self.news is None or not self.ready or self.asked:
+            return False
+        try:
+            self.news.send("metrics")
+        except OSError:  # it has just died, which is about to be noticed
+            return False
+        self.asked = True
+        return True
 
 
 class Supervisor:
@@ -108,10 +122,11 @@ class Supervisor:
         os.set_blocking(self._wake, False)
         self._address = ""
         self._announced = False
+        self._scrape: Scrape | None = None
 
     def run(self, on_ready: Callable[[str], None]) -> None:
         """Until a signal; see `run_processes`."""
-        with self._catching_signals():
+        with self._catching_signals(), self._telling_metrics():
             try:
                 while not self._stopping():
                     self._start_those_due()
@@ -128,7 +143,7 @@ class Supervisor:
         now = time.monotonic()
         for child in self._children:
             if child.process is None and child.due_s <= now:
-                child.news, theirs = _SPAWN.Pipe(duplex=False)
+                child.news, theirs = _SPAWN.Pipe()
                 child.process = _SPAWN.Process(
                     target=_serve_as_child,
                     args=(self._settings, child.number, theirs),
@@ -149,6 +164,7 @@ class Supervisor:
         for source in connection.wait(sources, timeout=max(0.0, min([_POLL_S, *due]))):
             if source == self._wake:
                 self._drain_wake()
+                self._ask_for_metrics()
             else:
                 self._hear(next(child for child in self._children if child.news is source))
 
@@ -164,6 +180,10 @@ class Supervisor:
             child.ready = True
             self._address = text
             log.info("process ready", process=child.number, pid=child.process.pid if child.process else None)
+        elif word == "metrics":
+            child.asked = False
+            if self._scrape is not None:
+                self._scrape.take(child.number, text)
         elif not self._announced:  # not bad luck: a mistake in the settings
             raise ConfigError(text)
         else:
@@ -186,9 +206,45 @@ class Supervisor:
         wait_s = child.backoff.next_s()
         if not self._stopping():
             log.error("process died", process=child.number, exit_code=code, again_in_s=round(wait_s, 2))
+        if self._scrape is not None:
+            self._scrape.give_up(child.number)
+        child.restarts += 1
         child.news.close()
         child.process.close()
-        child.process, child.news, child.ready, child.due_s = None, None, False, now + wait_s
+        child.process, child.news, child.due_s = None, None, now + wait_s
+        child.ready = child.asked = False
+
+    # --- metrics -----------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def _telling_metrics(self) -> Iterator[None]:
+        """Where a port is set for it. The listener's thread asks, and this loop passes on."""
+        if not self._settings.server.metrics_port:
+            yield
+            return
+        listener = FleetListener(self._settings, self._gather)
+        try:
+            yield
+        finally:
+            listener.close()
+
+    def _gather(self) -> bytes:
+        self._scrape = scrape = Scrape()
+        os.write(self._woken, b"m")
+        return scrape.wait() + self._about_processes()
+
+    def _ask_for_metrics(self) -> None:
+        if self._scrape is None or self._scrape.asked:
+            return
+        self._scrape.ask({child.number for child in self._children if child.ask()})
+
+    def _about_processes(self) -> bytes:
+        up, restarts = "fastring_process_up", "fastring_process_restarts_total"
+        lines = [f"# HELP {up} The process takes connections", f"# TYPE {up} gauge"]
+        lines += [f'{up}{{process="{child.number}"}} {int(child.ready)}' for child in self._children]
+        lines += [f"# HELP {restarts} Times it died", f"# TYPE {restarts} counter"]
+        lines += [f'{restarts}{{process="{child.number}"}} {child.restarts}' for child in self._children]
+        return "".join(f"{line}\n" for line in lines).encode()
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -247,7 +303,13 @@ def _serve_as_child(settings: Settings, number: int, news: Connection) -> None:
     structlog.contextvars.bind_contextvars(process=number)
     try:
         own = share_of(settings, available_cores())
-        run_server(own, create_transcriber(own), on_ready=lambda url: news.send(("ready", url)), process=number)
+        run_server(
+            own,
+            create_transcriber(own),
+            on_ready=lambda url: news.send(("ready", url)),
+            process=number,
+            questions=news,
+        )
         end_process_if_at_work(0)
     except FastringError as error:
         with contextlib.suppress(OSError):
