@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from fastring.cli.serve import _announcer
 from fastring.client import connect
+from fastring.config import ServerSettings, Settings
 from fastring.config_sources import CONFIG_ENV, setting_fields
 from fastring.errors import ProtocolError
 from fastring.recordings import recording, recording_path
@@ -115,3 +117,21 @@ def test_a_port_that_is_taken_is_told() -> None:
     assert result.returncode == 2
     assert port in result.stderr
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("protocols", "terminal", "told"),
+    [((), True, True), (("native",), True, False), (("dashboard", "native"), True, True), ((), False, False)],
+)
+def test_people_are_told_of_the_page_and_scripts_get_one_line(
+    protocols: tuple[str, ...],
+    terminal: bool,
+    told: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
+    _announcer(Settings(server=ServerSettings(protocols=protocols)))("http://127.0.0.1:8000")
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first == "fastring ready on http://127.0.0.1:8000"
+    assert any("in a browser" in line for line in rest) is told

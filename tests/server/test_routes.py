@@ -54,7 +54,8 @@ def test_what_may_be_asked_without_a_key_is_known() -> None:
     pages = {page.path for page in PAGES if page.open_to_all}
     scripts = {"/static/fastring.js", "/static/fastring-worklet.js"}
     description = {"/api/docs", "/api/redoc", "/api/openapi.json", "/api/asyncapi.json", *ASSETS}
-    assert pages == {"/", BASE + "health", "/livez", "/readyz", *scripts, *description}
+    dashboard = {"/", "/dashboard/{file}", "/dashboard/recordings", "/dashboard/recordings/{name}"}
+    assert pages == {BASE + "health", "/livez", "/readyz", *dashboard, *scripts, *description}
 
 
 async def test_families_are_switched_on_by_name(serve: Serve) -> None:
@@ -63,7 +64,7 @@ async def test_families_are_switched_on_by_name(serve: Serve) -> None:
 
 
 def test_an_unknown_family_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"server.protocols = 'gopher': must be of native"):
+    with pytest.raises(ConfigError, match=r"server.protocols = 'gopher': must be of dashboard, native"):
         build_app(Settings(server=ServerSettings(protocols=("gopher",))), ScriptedTranscriber(("zero",)))
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fastring.cli.terminal import Config, EngineName, Model, Set, need, told
 from fastring.config_sources import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastring.config import Settings
 
 __all__ = ["serve"]
 
@@ -42,11 +48,18 @@ def serve(
         if settings.server.processes > 1:
             from fastring.server.supervisor import run_processes
 
-            run_processes(settings, on_ready=_announce)
+            run_processes(settings, on_ready=_announcer(settings))
         else:
-            run_server(settings, create_transcriber(settings), on_ready=_announce)
+            run_server(settings, create_transcriber(settings), on_ready=_announcer(settings))
 
 
-def _announce(url: str) -> None:
-    # One line that scripts wait for, so it must not sit in a buffer.
-    print(f"fastring ready on {url}", flush=True)  # noqa: T201
+def _announcer(settings: Settings) -> Callable[[str], None]:
+    """One line that scripts wait for, so it must not sit in a buffer; people are told what to do with it."""
+    families = settings.server.protocols
+
+    def announce(url: str) -> None:
+        print(f"fastring ready on {url}", flush=True)  # noqa: T201
+        if sys.stdout.isatty() and (not families or {"dashboard", "native"} <= set(families)):
+            print("Open it in a browser to speak to it, or to try a sample. Ctrl-C stops it.", flush=True)  # noqa: T201
+
+    return announce

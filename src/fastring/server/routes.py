@@ -18,6 +18,7 @@ from fastring.protocols.codec import Counters
 from fastring.server.addresses import ADDRESS
 from fastring.server.auth import subprotocol_of
 from fastring.server.connection import Connection
+from fastring.server.endpoints.dashboard import DASHBOARD
 from fastring.server.endpoints.deepgram import DEEPGRAM
 from fastring.server.endpoints.native import NATIVE
 from fastring.server.endpoints.openai import OPENAI
@@ -40,7 +41,7 @@ log = structlog.get_logger("fastring.server")
 _numbers = itertools.count(1)
 """Of connections, for the log: two of them may be of one stream."""
 
-FAMILIES: Final[tuple[Family, ...]] = (OPERATIONS, NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
+FAMILIES: Final[tuple[Family, ...]] = (OPERATIONS, DASHBOARD, NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
 
 _OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
 
@@ -83,7 +84,8 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     gate = services.gate
     with services.addresses.check(request, time.monotonic()):
         gate.check_origin(request.headers)
-        if request.path not in _OPEN_TO_ALL:
+        resource = request.match_info.route.resource
+        if resource is None or resource.canonical not in _OPEN_TO_ALL:
             request[OWNER] = owner = gate.owner(request.headers)
             _charge(services, owner, request.content_length)
         return await _unless_unknown(handler, request)

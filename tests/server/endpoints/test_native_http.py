@@ -128,13 +128,3 @@ async def test_metrics_for_prometheus_and_for_people(server: Running) -> None:
         }
     await server.empty()
     assert 'fastring_messages_total{endpoint="audio"} 1.0' in (await server.get("/metrics"))[1]
-
-
-async def test_the_page_at_the_root(server: Running) -> None:
-    async with server.client.get(server.url + "/") as response:
-        text = await response.text()
-        assert response.status == 200
-        assert response.content_type == "text/html"
-        assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    assert "scripted" in text
-    assert f"ws://{server.netloc}/api/v1/stream/voice/ID" in text

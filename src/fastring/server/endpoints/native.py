@@ -89,13 +89,6 @@ NATIVE: Final = Family(
             debug,
             operation=Operation("What one stream holds and waits for", answers.StreamDebug, errors=(400, 404)),
         ),
-        Page(
-            "GET",
-            "/",
-            http.index,
-            open_to_all=True,
-            operation=Operation("A page for people", media=("text/html",)),
-        ),
         *(
             Page(
                 "GET",

@@ -1,9 +1,8 @@
-"""HTTP: start, stop and list streams, their stats, health, metrics, and the page at the root."""
+"""HTTP: start, stop and list streams, their stats, health and metrics."""
 
 from __future__ import annotations
 
 import asyncio
-import html
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from fastring.server.services import Services
     from fastring.server.surface.answers import Health, StreamingMetrics
 
-__all__ = ["health", "index", "list_streams", "metrics", "start", "stats", "stop", "streaming_metrics"]
+__all__ = ["health", "list_streams", "metrics", "start", "stats", "stop", "streaming_metrics"]
 
 _MAX_BODY_BYTES = 4096
 
@@ -93,19 +92,6 @@ async def streaming_metrics(request: web.Request) -> web.Response:
     return web.json_response(body)
 
 
-async def index(request: web.Request) -> web.Response:
-    """What runs here, and where to go on."""
-    services = request.app[SERVICES]
-    page = _PAGE.format(
-        version=html.escape(__version__),
-        engine=html.escape(services.capabilities.engine),
-        model=html.escape(services.capabilities.model),
-        host=html.escape(request.host),
-    )
-    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"}
-    return web.Response(text=page, content_type="text/html", headers=policy)
-
-
 async def _body(request: web.Request) -> dict[str, str]:
     """A small JSON object of scalars, or nothing, as parameters."""
     limit_s = request.app[SERVICES].settings.server.handshake_s
@@ -144,30 +130,3 @@ def _refused_jobs(services: Services) -> int:
         for sample in family.samples
         if sample.name.endswith("_total")
     )
-
-
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>fastring</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.6 system-ui, sans-serif; max-width: 42rem; margin: 4rem auto; padding: 0 1.25rem; }}
-h1 {{ font-size: 2.2rem; margin: 0; letter-spacing: -.02em; }} p.lead {{ margin-top: .25rem; opacity: .75; }}
-table {{ border-collapse: collapse; width: 100%; }} td {{ padding: .4rem .75rem .4rem 0; vertical-align: top; }}
-tr + tr td {{ border-top: 1px solid color-mix(in srgb, currentColor 15%, transparent); }}
-code {{ font: .9em ui-monospace, monospace; }} a {{ color: inherit; }}
-</style></head><body>
-<h1>fastring</h1>
-<p class="lead">Live audio in, analysis and text out. Version {version}, engine {engine}, model {model}.</p>
-<table>
-<tr><td>Speech</td><td><code>ws://{host}/api/v1/stream/voice/ID</code></td></tr>
-<tr><td>Analysis</td><td><code>ws://{host}/api/v1/stream/audio/ID</code></td></tr>
-<tr><td>Control</td><td><code>ws://{host}/api/v1/stream/control/ID</code></td></tr>
-<tr><td>Streams</td><td><a href="/api/v1/stream/list">/api/v1/stream/list</a></td></tr>
-<tr><td>Health</td><td><a href="/api/v1/stream/health">/api/v1/stream/health</a></td></tr>
-<tr><td>Metrics</td><td><a href="/metrics">/metrics</a> &middot;
- <a href="/metrics/streaming">/metrics/streaming</a></td></tr>
-<tr><td>Reference</td><td><a href="/api/docs">/api/docs</a> &middot; <a href="/api/redoc">/api/redoc</a> &middot;
- <a href="/api/asyncapi.json">/api/asyncapi.json</a></td></tr>
-</table></body></html>
-"""

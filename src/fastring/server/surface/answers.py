@@ -20,6 +20,8 @@ __all__ = [
     "OpenAIProblem",
     "ProblemAnswer",
     "Readiness",
+    "SampleRecording",
+    "SampleRecordings",
     "StreamDebug",
     "StreamList",
     "StreamStats",
@@ -115,6 +117,20 @@ class Readiness(TypedDict):
     """Whether the process takes new streams, and why not."""
 
     status: Literal["ready", "draining", "no engine worker", "alive"]
+
+
+class SampleRecording(TypedDict):
+    """A recording that ships with the server, and what is said in it."""
+
+    name: str
+    text: str
+    duration_s: Seconds
+
+
+class SampleRecordings(TypedDict):
+    """Those that the dashboard offers."""
+
+    recordings: list[SampleRecording]
 
 
 class StreamingMetrics(TypedDict):

@@ -1,0 +1,123 @@
+"""The dashboard in real Chromium against a real server with the digits model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from aiohttp import web
+from node_clients import run_node
+
+from fastring.config import SecuritySettings, ServerSettings, Settings
+from fastring.recordings import recording, recording_path
+from fastring.server.app import build_app
+from fastring.server.run import make_runner
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from serving import Serve
+
+    from fastring.asr.transcriber import Transcriber
+
+KEY = "dashboard-test-key"
+SETTINGS = Settings(server=ServerSettings(port=0, drain_s=0.2))
+
+
+def browse(url: str, does: str, **asked: Any) -> Any:
+    """What a scene of `dashboard.mjs` saw, as something to await."""
+    executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if executable is None:
+        pytest.skip("no Chromium on this machine")
+    order = json.dumps({"executable": executable, "url": url, "does": does, **asked})
+    return asyncio.to_thread(lambda: json.loads(run_node("dashboard.mjs", order)))
+
+
+@contextlib.asynccontextmanager
+async def serving_on(port: int, transcriber: Transcriber) -> AsyncIterator[None]:
+    """Another server where one was before."""
+    runner = make_runner(build_app(SETTINGS, transcriber), SETTINGS.server)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_sample_shows_all_there_is_to_see(serve: Serve, digits: Transcriber) -> None:
+    said = recording("seen_2").text
+    async with serve(SETTINGS, digits) as server:
+        seen = await browse(server.url, "sample", reference=said.replace("one", "two"))
+        await server.empty()
+    assert seen["words"].split() == said.split()
+    assert seen["spoken"].split() == said.split()[-len(seen["spoken"].split()) :]
+    assert seen["broken"] == []
+    assert any(tail.strip() for tail in seen["tails"])
+    assert any("before the final" in trigger for trigger in seen["triggers"])
+    assert {pitch for pitch in seen["pitches"] if "Hz" in pitch}
+    assert len({level for level in seen["levels"] if "dB" in level}) > 10
+    assert int(seen["onsets"]) >= 4
+    assert "ms" in seen["latency"]
+    assert ("%" in seen["buffer"], seen["dropped"]) == (True, "nothing")
+    assert seen["feedback"] == ["wrong" if word == "one" else "correct" for word in said.split()]
+    assert seen["score"] == "75 % right"
+    assert (seen["health"], "digits" in seen["engine"]) == ("healthy", True)
+    assert seen["waveform"] > 0.02
+    assert seen["spectrum"] > 0.02
+    # Nothing but this server is asked, and a script that somebody smuggles into the page does not run.
+    assert {url.split("/")[2] for url in seen["asked"]} == {server.netloc}
+    assert (seen["complaints"], seen["injected"]) == ([], [False, ["script-src-elem"]])
+
+
+async def test_with_a_key_the_microphone_is_heard(serve: Serve, digits: Transcriber) -> None:
+    async with serve(replace(SETTINGS, security=SecuritySettings(api_keys=(KEY,))), digits) as server:
+        seen = await browse(server.url, "microphone", key=KEY, wav=str(recording_path("seen_2")))
+        await server.empty()
+    assert "does not know this key" in seen["problem"]
+    assert seen["connection"] == "live"
+    said = recording("seen_2").text.split()
+    assert seen["words"].split()[:3] == said[:3]
+    assert seen["dialog"] is False  # this tab keeps it
+    assert [url for url in seen["asked"] if KEY in url] == []
+    assert (seen["complaints"], seen["violations"]) == ([], [])
+
+
+async def test_files_may_be_dropped_and_troubles_are_told_in_words(serve: Serve, digits: Transcriber) -> None:
+    async with serve(SETTINGS, digits) as server:
+        seen = await browse(server.url, "files", wav=str(recording_path("unseen_0")), allowed=False)
+        await server.empty()
+    assert "The microphone is not allowed" in seen["denied"]
+    assert "Allow it for this page" in seen["denied"]
+    assert "The browser cannot read broken.mp3" in seen["unreadable"]
+    assert seen["words"] == recording("unseen_0").text
+    assert (seen["notices"], seen["complaints"], seen["violations"]) == (0, [], [])
+
+
+async def test_a_server_that_starts_anew_is_found_again(serve: Serve, digits: Transcriber) -> None:
+    async with serve(SETTINGS, digits) as server:
+        port = int(server.netloc.rpartition(":")[2])
+        watching = asyncio.ensure_future(browse(server.url, "restart"))
+        while not watching.done() and not server.services.metrics.summary()["latency_sample_count"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(0.5)
+    await asyncio.sleep(0.3)
+    async with serving_on(port, digits):
+        seen = await watching
+    assert seen["lost"]
+    assert "Connected again" in seen["back"]
+    assert seen["connection"] == "live"
+    assert any(line.startswith("Connection lost") for line in seen["happened"])
+    assert any(line.startswith("Connected again") for line in seen["happened"])
+
+
+async def test_a_server_that_is_full_says_what_is_missing(serve: Serve) -> None:
+    async with serve(max_streams=1) as server:
+        seen = await browse(server.url, "full")
+    assert "The measures are missing" in seen["notice"]
+    assert "all of its 1 streams" in seen["notice"]
