@@ -24,6 +24,7 @@ class ServerSettings:
     tls_certificate: str = setting("", "file of the TLS certificate and its chain, PEM; empty: no TLS")
     tls_key: str = setting("", "file of its private key, PEM; empty: it is in the certificate's file")
     wyoming_port: int = setting(0, "port for Home Assistant's Wyoming protocol; 0: none")
+    wyoming_zeroconf: bool = setting(False, "tell the local network of that port, for Home Assistant to find it")
     processes: int = setting(1, "processes that share the port, each with an engine and limits of its own")
     process_port: int = setting(
         0, "process 1 also listens here on loopback, process 2 on the next port, ...: for metrics; 0: none does"

@@ -25,6 +25,7 @@ from fastring.server.model_names import check_language, check_model
 from fastring.server.problems import Problem
 from fastring.server.registry import CONNECTIONS_PER_STREAM
 from fastring.server.services import SERVICES
+from fastring.server.wyoming_zeroconf import announced
 
 if TYPE_CHECKING:
     from fastring.events import Command, Event
@@ -57,8 +58,11 @@ async def listen_for_wyoming(app: web.Application) -> AsyncIterator[None]:
     server = WyomingServer(services)
     port = await server.start(settings.host, settings.wyoming_port)
     log.info("wyoming", host=settings.host, port=port)
-    yield
-    await server.close()
+    try:
+        async with announced(settings.host, port) if settings.wyoming_zeroconf else contextlib.nullcontext():
+            yield
+    finally:
+        await server.close()
 
 
 class WyomingServer:
