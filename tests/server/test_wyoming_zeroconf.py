@@ -26,7 +26,8 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 @pytest.fixture(autouse=True)
 def name(monkeypatch: pytest.MonkeyPatch) -> str:
     """Of a machine of our own: another test on this one may announce itself as well."""
-    monkeypatch.setattr(socket, "gethostname", lambda host=uuid.uuid4().hex: host)
+    host = uuid.uuid4().hex
+    monkeypatch.setattr(socket, "gethostname", lambda: host)
     return f"{service_name()}.{SERVICE_TYPE}"
 
 
