@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from fastring import __version__
-from fastring.cli.app import app
+from fastring.cli.app import EXAMPLES, app
+
+COMMANDS = app.registered_commands
 
 
 def test_version() -> None:
@@ -22,6 +26,30 @@ def test_help_names_every_command() -> None:
     assert result.exit_code == 0
     for command in ("serve", "demo", "analyze", "transcribe", "config", "doctor"):
         assert command in result.stdout
+
+
+@pytest.mark.parametrize("command", ["", *(str(command.name or command.callback.__name__) for command in COMMANDS)])
+def test_help_fits_a_narrow_window_and_shows_an_example(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split(), "--help"], env={"COLUMNS": "100", "TERMINAL_WIDTH": "100"})
+    assert result.exit_code == 0
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert ("Example: fastring " if command else "Exit codes: ") in result.stdout
+
+
+def test_the_examples_of_the_help_are_commands_that_parse() -> None:
+    command = typer.main.get_command(app)
+    for function, example in EXAMPLES.items():
+        program, name, *arguments = shlex.split(example.partition(" > ")[0])
+        assert (program, name) == ("fastring", function.__name__)
+        context = command.make_context("fastring", [name, *arguments])
+        context.command.get_command(context, name).make_context(name, arguments, parent=context)
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    words = {"COMP_WORDS": "fastring tr", "COMP_CWORD": "1", "_FASTRING_COMPLETE": "complete_bash"}
+    command = [sys.executable, "-c", "from fastring.cli import main; main()"]
+    result = subprocess.run(command, env={**os.environ, **words}, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["transcribe"]
 
 
 def test_python_m_fastring_is_the_command() -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import wave
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,31 @@ def test_a_recording_may_come_by_stdin() -> None:
     audio = recording_path("seen_2").read_bytes()
     result = CliRunner().invoke(app, ["transcribe", "--model", "digits", "-"], input=audio)
     assert result.stdout.split() == recording("seen_2").text.split()
+
+
+def wav(path: Path, frames: bytes = b"", *, channels: int = 1, sample_rate: int = 16_000) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(channels)
+        file.setsampwidth(2)
+        file.setframerate(sample_rate)
+        file.writeframes(frames)
+    return path
+
+
+def test_one_recording_that_cannot_be_read_does_not_cost_the_others(tmp_path: Path) -> None:
+    good, empty = recording_path("seen_2"), wav(tmp_path / "empty.wav")
+    wide = wav(tmp_path / "wide.wav", bytes(6400), channels=64)
+    result = run(empty, good, wide)
+    assert result.exit_code == 1
+    assert result.stdout.replace(f"{good}:", "").split() == recording("seen_2").text.split()
+    assert "empty.wav holds no audio" in result.stderr
+    assert "wide.wav: 64 channels: at most 32" in result.stderr
+    found = json.loads(run("--json", empty, good).stdout)
+    assert [item["text"] for item in found] == [recording("seen_2").text]
+    assert run("--json", empty).stdout == ""
+
+
+def test_where_nobody_speaks_it_is_said_on_stderr(tmp_path: Path) -> None:
+    result = run(wav(tmp_path / "zeros.wav", bytes(32_000)))
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "nobody speaks" in result.stderr

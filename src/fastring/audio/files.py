@@ -46,8 +46,7 @@ def read_audio(
         chunks = [converter.push(samples, rate) for samples, rate in decoded_frames(container)]
     chunks.append(converter.flush())
     if converter.sample_rate is None:
-        name = path if isinstance(path, str | os.PathLike) else "the file"
-        raise DecodeError(f"{name} holds no audio that can be decoded")
+        raise _holds_nothing(path)
     return np.concatenate(chunks), converter.sample_rate
 
 
@@ -96,12 +95,17 @@ class AudioFile:
             self.duration_s = _duration_s(container)
 
     def __iter__(self) -> Iterator[NDArray[np.int16]]:
-        """The chunks, int16 of shape (n,), or (n, channels) if several are kept; from the beginning each time."""
+        """The chunks, int16 of shape (n,), or (n, channels) if several are kept; from the beginning each time.
+
+        Raises:
+            DecodeError: if the file holds no audio, or breaks off in a way that cannot be read.
+        """
         held: list[NDArray[np.int16]] = []
-        n_held = 0
+        n_held, empty = 0, True
         for samples in self._converted():
             held.append(samples)
             n_held += len(samples)
+            empty = empty and not n_held
             if n_held >= self._chunk_samples:
                 joined = np.concatenate(held)
                 whole = n_held - n_held % self._chunk_samples
@@ -110,6 +114,8 @@ class AudioFile:
                 held, n_held = [joined[whole:]], n_held - whole
         if n_held:
             yield np.concatenate(held)
+        if empty:
+            raise _holds_nothing(self.path)
 
     def _converted(self) -> Iterator[NDArray[np.int16]]:
         converter = StreamConverter(self.sample_rate, self._channels)
@@ -119,6 +125,11 @@ class AudioFile:
         rest = converter.flush()
         if len(rest):
             yield float32_to_pcm16(np.ascontiguousarray(rest))
+
+
+def _holds_nothing(path: str | os.PathLike[str] | BinaryIO) -> DecodeError:
+    name = path if isinstance(path, str | os.PathLike) else "the file"
+    return DecodeError(f"{name} holds no audio that can be decoded")
 
 
 def _open(path: str | os.PathLike[str] | BinaryIO) -> Any:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from fastring.audio.format import MAX_CHANNELS
 from fastring.audio.pcm import mixdown
 from fastring.errors import AudioFormatError, ConfigError
 
@@ -94,12 +95,14 @@ def select_channels(samples: NDArray[Any], channels: Channels) -> NDArray[Any]:
     """From shape (n, channels) to (n,), or to (n, channels) where several are kept; int16 or float32.
 
     Raises:
-        AudioFormatError: if there is no channel of that number.
+        AudioFormatError: if there is no channel of that number, or there are more than 32 to mix.
     """
     n_channels = samples.shape[1]
     if n_channels == 1:
         return samples[:, 0]
     if channels == "mix":
+        if n_channels > MAX_CHANNELS:
+            raise AudioFormatError(f"{n_channels} channels: at most {MAX_CHANNELS} can be mixed; or choose one of them")
         mixed: NDArray[Any] = mixdown(np.ascontiguousarray(samples), n_channels)
         return mixed.reshape(-1)
     if channels == "keep":

@@ -30,7 +30,8 @@ def _end_with_the_engine(ending: SystemExit) -> None:
 
         if isinstance(ending.code, str):
             sys.stderr.write(ending.code + "\n")
-        end_process_if_at_work(ending.code if isinstance(ending.code, int) else int(ending.code is not None))
+            ending.code = 1  # the text is told
+        end_process_if_at_work(ending.code or 0)
 
 
 def _run() -> None:

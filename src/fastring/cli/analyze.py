@@ -12,10 +12,13 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from fastring.cli.hearing import opened
+from fastring.cli.hearing import Unreadable, check_recording, named, opened
 from fastring.cli.terminal import err, fail, need, progress_bar, told
+from fastring.errors import AudioFormatError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from fastring.analysis.batch import Tracks
 
 __all__ = ["analyze", "report"]
@@ -34,7 +37,7 @@ _FRAME_TRACKS = (
 
 def analyze(
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...; - is stdin.")
+        list[Path], typer.Argument(metavar="FILE", help="Recordings: WAV, FLAC, MP3, Ogg, WebM, ...; - is stdin.")
     ],
     as_json: Annotated[bool, typer.Option("--json", help="JSON, which is also what comes without it.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="One row per 20 ms frame.")] = False,
@@ -50,27 +53,37 @@ def analyze(
         fail("--json and --csv: choose one", 2)
     need("analyze", "av", *(["matplotlib"] if plot else []))
     pictures = _pictures(files, plot) if plot else []
-    from fastring.analysis.batch import analyze as analyze_samples
-    from fastring.audio.files import read_audio
-
-    reports: list[dict[str, Any]] = []
+    for file in files:
+        check_recording(file)
     found: list[tuple[Path, Tracks]] = []
+    unreadable = Unreadable()
     with told(), progress_bar() as progress:
         for index, file in enumerate(progress.track(files, description="analysing")):
-            try:
-                samples, sample_rate = read_audio(opened(file))
-            except OSError as error:
-                fail(f"{file}: {error.strerror or error}")
-            tracks = analyze_samples(samples, sample_rate)
-            if plot:
-                _draw(file, samples, tracks, pictures[index])
-            found.append((file, tracks))
-            reports.append(report(file, tracks, frames=not summary))
-    if as_csv:
+            with unreadable.told(file):
+                samples, tracks = _analysed(file)
+                if plot:
+                    _draw(file, samples, tracks, pictures[index])
+                found.append((file, tracks))
+    if found and as_csv:
         _write(output, lambda to: _write_csv(to, found))
-    elif output or as_json or not plot:
-        shown = reports[0] if len(reports) == 1 else reports
+    elif found and (output or as_json or not plot):
+        reports = [report(file, tracks, frames=not summary) for file, tracks in found]
+        shown = reports[0] if len(files) == 1 else reports
         _write(output, lambda to: print(json.dumps(shown), file=to))
+    unreadable.exit()
+
+
+def _analysed(file: Path) -> tuple[NDArray[np.float32], Tracks]:
+    from fastring.analysis.batch import analyze as analyze_samples
+    from fastring.audio.files import read_audio
+    from fastring.audio.format import MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
+
+    with named(file):
+        samples, sample_rate = read_audio(opened(file))
+    if not MIN_SAMPLE_RATE <= sample_rate <= MAX_SAMPLE_RATE:
+        allowed = f"{MIN_SAMPLE_RATE} to {MAX_SAMPLE_RATE} Hz can be analysed"
+        raise AudioFormatError(f"its sample rate is {sample_rate} Hz: {allowed}")
+    return samples, analyze_samples(samples, sample_rate)
 
 
 def report(file: Path, tracks: Tracks, *, frames: bool = True) -> dict[str, Any]:
@@ -81,15 +94,15 @@ def report(file: Path, tracks: Tracks, *, frames: bool = True) -> dict[str, Any]
     found: dict[str, Any] = {
         "file": str(file),
         "sample_rate": tracks.sample_rate,
-        "duration": tracks.duration_s,
-        "tempo": tracks.tempo,
-        "tempo_confidence": tracks.tempo_confidence,
+        "duration": round(tracks.duration_s, 4),
+        "tempo": None if tracks.tempo is None else round(tracks.tempo, 2),
+        "tempo_confidence": _rounded(tracks.tempo_confidence),
         "level": {"rms_db": _decibels(rms), "peak_db": _decibels(peak)},
         "pitch": {
-            "median": float(np.median(voiced)) if len(voiced) else None,
-            "low": float(voiced.min()) if len(voiced) else None,
-            "high": float(voiced.max()) if len(voiced) else None,
-            "voiced_share": len(voiced) / len(tracks.pitch) if len(tracks.pitch) else 0.0,
+            "median": round(float(np.median(voiced)), 2) if len(voiced) else None,
+            "low": round(float(voiced.min()), 2) if len(voiced) else None,
+            "high": round(float(voiced.max()), 2) if len(voiced) else None,
+            "voiced_share": round(len(voiced) / len(tracks.pitch), 4) if len(tracks.pitch) else 0.0,
         },
         "onsets": [
             {"time": round(float(time_s), 4), "strength": _rounded(strength)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -15,13 +16,13 @@ from fastring.cli.serve import serve
 from fastring.cli.transcribe import transcribe
 from fastring.cli.verify import verify
 
-__all__ = ["app"]
+__all__ = ["EXAMPLES", "app"]
 
 app = typer.Typer(
     name="fastring",
     help="Live audio in; level, pitch, onsets, tempo and text out.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong words, settings or packages, 130 Ctrl-C. Begin with `fastring demo`.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,5 +44,15 @@ def _options(
     """Live audio in; level, pitch, onsets, tempo and text out."""
 
 
-for command in (serve, demo, transcribe, verify, analyze, config, doctor):
-    app.command()(command)
+# Shown under the help of each command; one line each.
+EXAMPLES: dict[Callable[..., None], str] = {
+    serve: "fastring serve --model small.en --port 8000",
+    demo: "fastring demo --recording seen_2",
+    transcribe: "fastring transcribe talk.mp3 --model small.en --format srt > talk.srt",
+    verify: 'fastring verify talk.wav --model small.en --reference "the text that was read"',
+    analyze: "fastring analyze song.flac --plot song.png",
+    config: "fastring config --set asr.model=small.en --toml > fastring.toml",
+    doctor: "fastring doctor --model small.en --host 0.0.0.0",
+}
+for command, example in EXAMPLES.items():
+    app.command(epilog=f"Example: `{example}`")(command)

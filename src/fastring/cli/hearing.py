@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import typer
 from rich.progress import Progress
 
-from fastring.cli.terminal import err, fail
+from fastring.cli.terminal import complain, err, fail
 from fastring.config import Settings
-from fastring.errors import FastringError
+from fastring.errors import AudioError, DecodeError, FastringError
 from fastring.events import Failure, Final, Status
 
-__all__ = ["SAMPLE_RATE", "check_recording", "finals_of", "open_pool", "opened"]
+__all__ = ["SAMPLE_RATE", "Unreadable", "check_recording", "finals_of", "named", "open_pool", "opened"]
 
 SAMPLE_RATE = 16_000
 
@@ -25,10 +26,49 @@ SAMPLE_RATE = 16_000
 def check_recording(path: Path) -> None:
     """Fail if that cannot be a recording, before a model is loaded for nothing; `-` is stdin."""
     if str(path) == "-" or path.is_file() or path.is_fifo():
+        if path.is_file() and path.stat().st_size == 0:
+            fail(f"{path}: is an empty file")
         return
     if path.is_dir():
         fail(f"{path}: is a folder; name the recordings in it")
     fail(f"{path}: {'is a device, and no recording' if path.exists() else 'there is no such file'}")
+
+
+class Unreadable:
+    """Recordings that cannot be read: each is told, the others go on, and the command ends with exit code 1."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    @contextlib.contextmanager
+    def told(self, path: Path) -> Iterator[None]:
+        """Tell what is wrong with this one."""
+        try:
+            yield
+        except AudioError as error:
+            complain(_with_name(path, error))
+            self._count += 1
+
+    def exit(self) -> None:
+        """Exit with 1 if there was one."""
+        if self._count:
+            raise typer.Exit(1)
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What is wrong with a recording that is opened is an `AudioError` with its name."""
+    try:
+        yield
+    except AudioError as error:
+        raise DecodeError(_with_name(path, error)) from error
+    except OSError as error:
+        raise DecodeError(f"{path}: {error.strerror or error}") from error
+
+
+def _with_name(path: Path, error: AudioError) -> str:
+    message = str(error)
+    return message if message.startswith(str(path)) else f"{path}: {message}"
 
 
 def opened(path: Path) -> Path | BinaryIO:
@@ -58,10 +98,8 @@ def finals_of(path: Path, settings: Settings, pool: Any, progress: Progress) -> 
     from fastring.audio.files import stream_audio
     from fastring.streams.transcription import transcribe as run
 
-    try:
+    with named(path):
         audio = stream_audio(opened(path), sample_rate=SAMPLE_RATE)
-    except OSError as error:
-        fail(f"{path}: {error.strerror or error}")
     task = progress.add_task(path.name, total=audio.duration_s)
     started_s, heard_samples = time.monotonic(), 0
 

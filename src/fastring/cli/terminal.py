@@ -15,7 +15,20 @@ from rich.text import Text
 
 from fastring.errors import ConfigError, FastringError, ModelUnavailableError
 
-__all__ = ["Config", "EngineName", "Model", "Set", "err", "fail", "need", "out", "progress_bar", "say", "told"]
+__all__ = [
+    "Config",
+    "EngineName",
+    "Model",
+    "Set",
+    "complain",
+    "err",
+    "fail",
+    "need",
+    "out",
+    "progress_bar",
+    "say",
+    "told",
+]
 
 out = Console()
 err = Console(stderr=True)
@@ -42,12 +55,18 @@ _EXTRAS = {
     "rapidfuzz": "asr",
     "av": "files",
     "soxr": "files",
+    "sounddevice": "mic",
 }
+
+
+def complain(message: str) -> None:
+    """Say on stderr what went wrong."""
+    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
 
 
 def fail(message: str, code: int = 1) -> NoReturn:
     """Say why on stderr, and exit."""
-    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True, highlight=False)
+    complain(message)
     raise typer.Exit(code)
 
 
@@ -61,13 +80,18 @@ def need(command: str, *modules: str) -> None:
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Tell what fastring raises on purpose in one line: exit code 2 for settings and models, 1 for the rest."""
+    """Tell what fastring raises on purpose in one line: exit code 2 for settings and models, 1 for the rest.
+
+    Ctrl-C needs no words; its exit code is 130.
+    """
     try:
         yield
     except (ConfigError, ModelUnavailableError) as error:
         fail(str(error), 2)
     except FastringError as error:
         fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
 
 
 def progress_bar(unit: TextColumn | None = None) -> Progress:

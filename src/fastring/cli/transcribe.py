@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.progress import TextColumn
 
-from fastring.cli.hearing import SAMPLE_RATE, check_recording, finals_of, open_pool
+from fastring.cli.hearing import SAMPLE_RATE, Unreadable, check_recording, finals_of, open_pool
 from fastring.cli.terminal import Config, EngineName, Model, Set, err, fail, need, progress_bar, say, told
 from fastring.config import Settings
 from fastring.config_sources import load_settings
@@ -34,7 +34,7 @@ _SUBTITLES = {Format.srt: srt, Format.vtt: vtt}
 
 def transcribe(
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="FILE...", help="Recordings: WAV, MP3, Ogg, WebM, ...; - is stdin.")
+        list[Path] | None, typer.Argument(metavar="FILE", help="Recordings: WAV, MP3, Ogg, WebM, ...; - is stdin.")
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="Text, JSON with times and confidence of each word, or subtitles.")
@@ -60,26 +60,36 @@ def transcribe(
     if form in _SUBTITLES and len(files) > 1:
         fail(f"--format {form.value}: subtitles are of one recording, not of {len(files)}", 2)
     if server:
-        need("transcribe --server", "aiohttp")
+        need("transcribe --server", "aiohttp", *(["sounddevice"] if mic else ["av", "soxr"]))
         with told():
-            _print(_transcribe_elsewhere(files, server, key, language or "", at_once=form is Format.text), form)
+            for path in files:
+                check_recording(path)
+            _print(
+                _transcribe_elsewhere(files, server, key, language or "", at_once=form is Format.text),
+                form,
+                len(files) > 1,
+            )
         return
     need("transcribe", "av", "soxr")
     for path in files:
         check_recording(path)
+    unreadable = Unreadable()
     with told():
         flags = {"asr.engine": engine, "asr.model": model, "asr.language": language}
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
         with open_pool(settings) as pool:
-            heard = _transcribe_all(files, settings, pool, at_once=form is Format.text)
-    _print(heard, form)
+            heard = _transcribe_all(files, settings, pool, unreadable, at_once=form is Format.text)
+        _print(heard, form, len(files) > 1)
+    unreadable.exit()
 
 
-def _print(heard: dict[Path, list[Final]], form: Format) -> None:
+def _print(heard: dict[Path, list[Final]], form: Format, several: bool) -> None:
     """What was not printed as it was heard."""
+    if not heard:
+        return
     if form is Format.json:
         reports = [_report(path, finals) for path, finals in heard.items()]
-        typer.echo(json.dumps(reports[0] if len(reports) == 1 else reports, ensure_ascii=False))
+        typer.echo(json.dumps(reports if several else reports[0], ensure_ascii=False))
     elif form in _SUBTITLES:
         (finals,) = heard.values()
         typer.echo(_SUBTITLES[form](cues_of(finals, SAMPLE_RATE)), nl=False)
@@ -130,16 +140,22 @@ def _report(path: Path, finals: list[Final]) -> dict[str, Any]:
     return {"file": str(path), "text": " ".join(item["text"] for item in segments), "segments": segments}
 
 
-def _transcribe_all(files: list[Path], settings: Settings, pool: Any, *, at_once: bool) -> dict[Path, list[Final]]:
+def _transcribe_all(
+    files: list[Path], settings: Settings, pool: Any, unreadable: Unreadable, *, at_once: bool
+) -> dict[Path, list[Final]]:
     """What is heard in each file; with `at_once` it is printed as it is heard."""
     heard: dict[Path, list[Final]] = {}
     seconds = TextColumn("{task.completed:.0f} of {task.total:.0f} s")
     with progress_bar(seconds) as progress:
         for path in files:
-            heard[path] = []
-            for final in finals_of(path, settings, pool, progress):
-                heard[path].append(final)
-                if at_once:
-                    prefix = f"{path}: " if len(files) > 1 else ""
-                    say(f"{prefix}{final.text}")
+            finals: list[Final] = []
+            with unreadable.told(path):
+                for final in finals_of(path, settings, pool, progress):
+                    finals.append(final)
+                    if at_once:
+                        prefix = f"{path}: " if len(files) > 1 else ""
+                        say(f"{prefix}{final.text}")
+                heard[path] = finals
+                if not finals:
+                    err.print(f"{path}: nobody speaks in it", soft_wrap=True, highlight=False, markup=False)
     return heard
