@@ -21,6 +21,7 @@ from fastring.protocols.native import NativeCodec
 from fastring.protocols.native_events import ENCODED
 from fastring.protocols.native_sources import SourcesCodec
 from fastring.server.endpoints.native import NATIVE
+from fastring.server.routes import FAMILIES
 from fastring.server.surface.asyncapi import CHANNELS, COMMANDS, asyncapi, message_schema
 
 if TYPE_CHECKING:
@@ -80,6 +81,18 @@ def test_what_may_be_unknown_and_what_may_be_missing() -> None:
     assert "reason" not in failure["required"]
     _, status = message_schema(events.Status)
     assert "source_dropped" in status["properties"]["state"]["enum"]
+
+
+def test_every_socket_there_is_has_its_channel() -> None:
+    assert {name: channel["address"] for name, channel in DOCUMENT["channels"].items()} == {
+        socket.name: socket.path for family in FAMILIES for socket in family.sockets
+    }
+
+
+async def test_the_served_document_has_what_is_served(serve: Serve) -> None:
+    async with serve(protocols=("vosk", "native")) as server:
+        _, document = await server.get("/api/asyncapi.json")
+    assert set(document["channels"]) == {*CHANNELS, "vosk"}
 
 
 async def test_every_message_is_met_and_is_as_described(serve: Serve) -> None:

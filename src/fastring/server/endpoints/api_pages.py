@@ -38,9 +38,9 @@ async def openapi_document(request: web.Request) -> web.Response:
     return web.json_response(openapi(families, keys=len(gate.keys) > 0))
 
 
-async def asyncapi_document(_request: web.Request) -> web.Response:
+async def asyncapi_document(request: web.Request) -> web.Response:
     """AsyncAPI 3 of fastring's own WebSockets."""
-    return web.json_response(_asyncapi())
+    return web.json_response(_asyncapi(tuple(socket.name for it in request.app[SERVED] for socket in it.sockets)))
 
 
 async def swagger(_request: web.Request) -> web.Response:
@@ -81,5 +81,5 @@ def _read(name: str) -> bytes:
 
 
 @cache
-def _asyncapi() -> dict[str, Any]:
-    return asyncapi()
+def _asyncapi(served: tuple[str, ...]) -> dict[str, Any]:
+    return asyncapi(served)

@@ -1,8 +1,8 @@
-"""AsyncAPI 3 of fastring's own WebSockets, made from the tables that read and write their messages.
+"""AsyncAPI 3 of the WebSockets: fastring's own are made from the tables that read and write their messages.
 
 What a server message looks like is found out by writing one: the codec's own writer is run over made-up events, one
 with every field filled and one with every field empty, and the answers are compared. So the document cannot say
-anything else than the server does. The WebSockets of other protocols are described by whoever made those.
+anything else than the server does. Those of other services' protocols come from `asyncapi_others.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 from fastring import events
@@ -18,6 +18,7 @@ from fastring._version import __version__
 from fastring.audio.format import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 from fastring.protocols.native import SAMPLE_BYTES
 from fastring.protocols.native_events import fields_of
+from fastring.server.surface.asyncapi_others import OTHERS, Other
 
 __all__ = ["CHANNELS", "COMMANDS", "CONTROL_ANSWERS", "asyncapi", "message_schema"]
 
@@ -103,11 +104,18 @@ COMMANDS: Final[dict[str, tuple[Schema, tuple[str, ...], str]]] = {
 }
 """Fields, required ones and meaning of each message a client sends, by its `type`."""
 
+_ACTIONS: Final[tuple[Literal["receive", "send"], ...]] = ("receive", "send")
 _CONTROL: Final = ("get_stats", "reset_analysis", "list_streams", "pause", "resume")
 
 
-def asyncapi() -> dict[str, Any]:
-    """The document."""
+def asyncapi(served: Collection[str] | None = None) -> dict[str, Any]:
+    """The document.
+
+    Args:
+        served: names of the sockets that are served; None: all there are.
+    """
+    own = [name for name in CHANNELS if served is None or name in served]
+    others = {name: other for name, other in OTHERS.items() if served is None or name in served}
     sent = {kind for _, _, kinds in CHANNELS.values() for kind in kinds if kind is not events.Reply}
     messages = {kind.__name__: _event_message(kind) for kind in sorted(sent, key=lambda kind: kind.__name__)}
     messages |= {f"Control_{name}": _message(name, _reply_schema(name), "") for name in CONTROL_ANSWERS}
@@ -123,18 +131,25 @@ def asyncapi() -> dict[str, Any]:
         "summary": "audio in the declared encoding, whole sample frames; `framing=seq32` puts 4 bytes of number before",
         "payload": {"type": "string", "format": "binary"},
     }
+    for name, other in others.items():
+        messages |= _messages_of(name, other)
+    operations = dict(_operation(name, action) for name in own for action in _ACTIONS)
+    operations |= dict(_other_operation(name, other, how) for name, other in others.items() for how in _ACTIONS)
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "fastring",
             "version": __version__,
-            "description": "fastring's own WebSockets. Other protocols (Deepgram, OpenAI, vosk, WhisperLive) are "
-            "spoken as their makers describe them. Times are seconds of audio since the stream's first sample.",
+            "description": "fastring's own WebSockets, and those of other services' protocols with what is taken and "
+            "said of them here. Times are seconds of audio since the stream's first sample.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {name: _channel(name) for name in CHANNELS},
-        "operations": dict(_operation(name, action) for name in CHANNELS for action in ("receive", "send")),
+        "channels": {
+            **{name: _channel(name) for name in own},
+            **{name: _other_channel(name, other) for name, other in others.items()},
+        },
+        "operations": operations,
         "components": {"messages": messages},
     }
 
@@ -223,6 +238,44 @@ def _operation(channel: str, action: Literal["receive", "send"]) -> tuple[str, d
     taken, said = _names(channel)
     here = f"#/channels/{channel}"
     messages = [{"$ref": f"{here}/messages/{name}"} for name in (taken if action == "receive" else said)]
+    return f"{action}_{channel}", {"action": action, "channel": {"$ref": here}, "messages": messages}
+
+
+# --- other services' protocols ---------------------------------------------------------------------------------------
+
+
+def _messages_of(channel: str, other: Other) -> dict[str, Any]:
+    described = other.received | other.sent
+    messages = {f"{channel}_{name}": _message(name, schema, "") for name, schema in described.items()}
+    if other.audio:
+        messages[f"{channel}_audio"] = {
+            "name": "audio",
+            "contentType": "application/octet-stream",
+            "summary": other.audio,
+            "payload": {"type": "string", "format": "binary"},
+        }
+    return messages
+
+
+def _other_names(channel: str, other: Other, action: str) -> list[str]:
+    names = [*other.received, *(["audio"] if other.audio else [])] if action == "receive" else [*other.sent]
+    return [f"{channel}_{name}" for name in names]
+
+
+def _other_channel(name: str, other: Other) -> dict[str, Any]:
+    messages = [each for action in _ACTIONS for each in _other_names(name, other, action)]
+    return {
+        "address": other.address,
+        "summary": other.summary,
+        "externalDocs": {"url": other.documentation},
+        "messages": {each: {"$ref": f"#/components/messages/{each}"} for each in messages},
+        "bindings": {"ws": {"method": "GET", "query": other.query, "bindingVersion": "0.1.0"}},
+    }
+
+
+def _other_operation(channel: str, other: Other, action: Literal["receive", "send"]) -> tuple[str, dict[str, Any]]:
+    here = f"#/channels/{channel}"
+    messages = [{"$ref": f"{here}/messages/{name}"} for name in _other_names(channel, other, action)]
     return f"{action}_{channel}", {"action": action, "channel": {"$ref": here}, "messages": messages}
 
 
