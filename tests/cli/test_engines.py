@@ -111,6 +111,7 @@ def served(*arguments: str, **environment: str) -> Iterator[str]:
 
 async def test_a_server_whose_cloud_goes_away(hear: Callable[..., Any]) -> None:
     arguments = ("--engine", "deepgram", "--model", "digits", "--set", "asr.fallback=deepgram-batch,faster-whisper")
+    arguments += ("--set", "deepgram.spare=0")  # on one that was open before, the service would go on
     name, pcm = "seen_8", recording_path("seen_8").read_bytes()[44:]
     with (
         DeepgramPeer(hear, batch=500, fault=Fault("close", 3, then=401, reason="NET-0000")) as peer,

@@ -356,4 +356,6 @@ def _word(word: Word, offset: int) -> dict[str, Any]:
 
 def settings_for(peer: DeepgramPeer, **changes: Any) -> DeepgramSettings:
     """Settings that lead to the peer, with the short times of a test."""
-    return DeepgramSettings(**{"api_key": KEY, "base_url": peer.url, "timeout_s": 2.0, "backoff_s": 0.01, **changes})
+    return DeepgramSettings(
+        **{"api_key": KEY, "base_url": peer.url, "timeout_s": 2.0, "backoff_s": 0.01, "spare": 0, **changes}
+    )

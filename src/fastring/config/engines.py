@@ -77,6 +77,9 @@ class DeepgramSettings:
     )
     model: str = setting("nova-3", "model that is asked for")
     connections: int = setting(32, "open connections at most; each hears one utterance at a time")
+    spare: int = setting(
+        1, "of them, kept open for streams to come while others are in use, so that these need not wait"
+    )
     chunk_size_ms: int = setting(250, "audio per message, and between two partials")
     timeout_s: float = setting(5.0, "no answer for this long is a failure")
     retries: int = setting(2, "connects again at once, before a job is given up")
@@ -90,6 +93,7 @@ class DeepgramSettings:
     def __post_init__(self) -> None:
         require_url(self.base_url, "deepgram.base_url", ("http", "https", "ws", "wss"))
         require(1 <= self.connections <= 10_000, "deepgram.connections", self.connections, "1..10000")
+        require(0 <= self.spare <= 100, "deepgram.spare", self.spare, "0..100")
         require(20 <= self.chunk_size_ms <= 2_000, "deepgram.chunk_size_ms", self.chunk_size_ms, "20..2000")
         require(0.05 <= self.timeout_s <= 60, "deepgram.timeout_s", self.timeout_s, "0.05..60")
         require(0 <= self.retries <= 10, "deepgram.retries", self.retries, "0..10")

@@ -10,7 +10,7 @@ import pytest
 import tone_language
 from deepgram_peer import KEY, DeepgramPeer, Fault, settings_for
 
-from fastring.asr.deepgram.connection import open_connection
+from fastring.asr.deepgram.connection import open_connection, tls_context
 from fastring.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
@@ -193,3 +193,11 @@ async def test_closing_a_peer_that_is_dead_does_not_wait_long(peer: DeepgramPeer
     begun = time.monotonic()
     await connection.close()
     assert time.monotonic() - begun < 2.0
+
+
+async def test_the_certificates_are_read_once_and_wanted(peer: DeepgramPeer) -> None:
+    assert tls_context() is tls_context()
+    assert tls_context().check_hostname
+    secure = settings_for(peer, base_url=peer.url.replace("http:", "https:"))
+    with pytest.raises(EngineUnavailableError, match="cannot be reached"):
+        await open_connection(secure, "")

@@ -38,8 +38,8 @@ class Factory:
         return self.made[-1]
 
 
-def pool(factory: Factory, connections: int = 2, backoff_s: float = 0.0) -> Connections:
-    return Connections(DeepgramSettings(connections=connections, backoff_s=backoff_s), factory)
+def pool(factory: Factory, connections: int = 2, backoff_s: float = 0.0, spare: int = 0) -> Connections:
+    return Connections(DeepgramSettings(connections=connections, backoff_s=backoff_s, spare=spare), factory)
 
 
 async def test_a_stream_gets_its_own_again() -> None:
@@ -156,3 +156,46 @@ async def test_close_ends_all() -> None:
     await connections.close()
     assert [connection.closed for connection in factory.made] == [True, True]
     assert len(connections) == 0
+
+
+async def test_the_next_stream_finds_one_open() -> None:
+    factory = Factory()
+    connections = pool(factory, connections=4, spare=1)
+    first = await connections.lease("a", "en")
+    await asyncio.sleep(0.01)
+    assert len(factory.made) == 2
+    assert await connections.lease("b", "en") is factory.made[1]
+    await asyncio.sleep(0.01)
+    assert len(factory.made) == 3
+    first.busy = False
+    assert await connections.lease("a", "en") is first  # its own, and a spare one is there already
+    await asyncio.sleep(0.01)
+    assert connections.counts == {"opened": 3, "reused": 2}
+    await connections.close()
+    assert all(connection.closed for connection in factory.made)
+
+
+async def test_spares_keep_to_the_bound_and_nobody_is_refused_for_one() -> None:
+    factory = Factory()
+    connections = pool(factory, connections=2, spare=5)
+    first, second = await asyncio.gather(connections.lease("a", "en"), connections.lease("b", "en"))
+    assert first is not second
+    await asyncio.sleep(0.01)
+    assert len(factory.made) == 2
+    third = pool(Factory(), connections=2, spare=1)
+    await third.lease("a", "en")
+    await third.lease("b", "en")  # while the spare one is being opened
+    with pytest.raises(QueueFullError):
+        await third.lease("c", "en")
+
+
+async def test_a_spare_that_cannot_be_had_harms_nobody() -> None:
+    factory = Factory()
+    connections = pool(factory, spare=1)
+    first = await connections.lease("a", "en")
+    factory.failures = [EngineUnavailableError("no", reason="busy")]
+    await asyncio.sleep(0.01)
+    assert first.busy
+    assert len(factory.made) == 1
+    assert await connections.lease("b", "en") is factory.made[1]
+    await connections.close()

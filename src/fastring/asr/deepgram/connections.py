@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Connections"]
 
+_log = logging.getLogger(__name__)
 _LONGEST_BACKOFF_S = 8.0
 _PATIENCE_S = 1.0  # a job waits this long for the next try to connect; if it is further away, the job fails at once
 
@@ -42,6 +44,7 @@ class Connections:
         self._open: list[Connection] = []
         self._opening = 0
         self._closing: set[asyncio.Task[None]] = set()
+        self._stocking: set[asyncio.Task[None]] = set()
         self._backoff = Backoff(settings.backoff_s, _LONGEST_BACKOFF_S)
         self._failure: EngineUnavailableError | None = None
         self._failed_s = self._not_before_s = 0.0
@@ -57,20 +60,19 @@ class Connections:
             QueueFullError: if all are in use.
             EngineUnavailableError: if the service cannot be had now.
         """
-        async with self._lock:
-            connection = self._waiting(owner, language)
-            if connection is not None:
-                connection.busy, connection.owner = True, owner
-                self.counts["reused"] += 1
-                return connection
-            self._opening += 1
-        try:
-            connection = await self._connected(language)
+        connection = await self._free(owner, language)
+        if connection is not None:
             connection.busy, connection.owner = True, owner
-            self._open.append(connection)
-            return connection
-        finally:
-            self._opening -= 1
+            self.counts["reused"] += 1
+        else:
+            try:
+                connection = await self._connected(language)
+                connection.busy, connection.owner = True, owner
+                self._open.append(connection)
+            finally:
+                self._opening -= 1
+        self._stock(language)
+        return connection
 
     def works(self) -> None:
         """The service has answered: whatever was wrong is over."""
@@ -96,8 +98,44 @@ class Connections:
 
     async def close(self) -> None:
         """End all."""
+        for task in self._stocking:
+            task.cancel()
+        await asyncio.gather(*self._stocking, return_exceptions=True)
         await asyncio.gather(*(connection.close() for connection in self._open), *self._closing, return_exceptions=True)
         self._open.clear()
+
+    async def _free(self, owner: str, language: str) -> Connection | None:
+        """One that can be used at once; None if a new one may be opened, which counts as being opened from now on."""
+        while True:
+            async with self._lock:
+                try:
+                    connection = self._waiting(owner, language)
+                except QueueFullError:
+                    if not self._stocking:
+                        raise
+                else:
+                    self._opening += connection is None
+                    return connection
+            await asyncio.wait(self._stocking)  # a spare one is on its way
+
+    def _stock(self, language: str) -> None:
+        """Open another one ahead, if the next stream would have to wait for it."""
+        alive = [connection for connection in self._open if connection.lost is None]
+        spare = sum(not c.busy and not c.owner and c.language == language for c in alive) + len(self._stocking)
+        room = self._settings.connections - len(alive) - self._opening
+        for _ in range(0 if self._failure is not None else min(self._settings.spare - spare, room)):
+            self._opening += 1
+            task = asyncio.get_running_loop().create_task(self._open_spare(language))
+            self._stocking.add(task)
+            task.add_done_callback(self._stocking.discard)
+
+    async def _open_spare(self, language: str) -> None:
+        try:
+            self._open.append(await self._connected(language))
+        except EngineUnavailableError as error:
+            _log.debug("no spare connection: %s", error)
+        finally:
+            self._opening -= 1
 
     def _waiting(self, owner: str, language: str) -> Connection | None:
         """One that can be used at once; None if a new one may be opened."""

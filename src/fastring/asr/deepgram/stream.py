@@ -15,6 +15,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from fastring.asr.deepgram.connection import tls_context
 from fastring.asr.deepgram.connections import Connections
 from fastring.asr.deepgram.messages import SAMPLE_RATE
 from fastring.asr.deepgram.transcript import Transcript
@@ -83,6 +84,8 @@ class DeepgramTranscriber:
             concurrency=settings.connections,
             hop_ms=settings.chunk_size_ms,
         )
+        if settings.base_url.lower().startswith(("https:", "wss:")):
+            tls_context()  # now, and not while the first speaker waits
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="fastring-deepgram", daemon=True)
         self._thread.start()
