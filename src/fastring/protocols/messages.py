@@ -14,6 +14,16 @@ __all__ = ["MAX_JSON_DEPTH", "decode_base64", "field", "parse_object", "shown", 
 MAX_JSON_DEPTH = 16
 _SHOWN_CHARACTERS = 60
 
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+# Made once: json.dumps and json.loads with options of their own make one for each call.
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_READER = json.JSONDecoder(parse_constant=_refuse_constant)
+_ASCII_WRITER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
 T = TypeVar("T")
 
 
@@ -24,14 +34,14 @@ def parse_object(text: str) -> dict[str, Any]:
         ProtocolError: `invalid_json` if it is no JSON object, deeper than `MAX_JSON_DEPTH`, or holds NaN or infinity.
     """
     try:
-        value = json.loads(text, parse_constant=_refuse_constant)
+        value = _READER.decode(text)
     except RecursionError:
         raise ProtocolError(f"JSON deeper than {MAX_JSON_DEPTH} levels", code="invalid_json") from None
     except ValueError as error:
         raise ProtocolError(f"not JSON: {shown(str(error))}", code="invalid_json") from None
     if not isinstance(value, dict):
         raise ProtocolError(f"a JSON object is wanted, not {shown(text)}", code="invalid_json")
-    if _deeper_than(value, MAX_JSON_DEPTH):
+    if text.count("{") + text.count("[") > MAX_JSON_DEPTH and _deeper_than(value, MAX_JSON_DEPTH):
         raise ProtocolError(f"JSON deeper than {MAX_JSON_DEPTH} levels", code="invalid_json")
     return value
 
@@ -67,13 +77,13 @@ def write_object(value: dict[str, Any]) -> str:
 
     Lone surrogates, which no UTF-8 message can hold, are escaped.
     """
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _WRITER.encode(value)
     if text.isascii():
         return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _ASCII_WRITER.encode(value)
     return text
 
 
@@ -84,10 +94,6 @@ def shown(value: object) -> str:
 
 
 _NAMES: dict[type, str] = {str: "text", int: "a whole number", bool: "true or false", dict: "an object"}
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _deeper_than(value: object, levels: int) -> bool:
