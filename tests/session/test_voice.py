@@ -284,18 +284,19 @@ def test_events_of_the_conversation_are_of_known_kinds() -> None:
     ]
 
 
-def test_a_session_is_at_rest_while_nobody_speaks_and_all_is_told() -> None:
+def test_audio_in_which_nobody_speaks_brings_nothing_and_says_so() -> None:
     world = make_world(TWO)
     session = world.session
-    assert session.at_rest
-    session.receive_audio(np.zeros(RATE, np.int16), 0.0)
-    assert session.at_rest
-    session.receive_audio(TWO.samples[: 2 * RATE], 1.0)
-    assert not session.at_rest
+    assert not session.receive_audio(np.zeros(RATE, np.int16), 0.0)
+    assert not session.events_to_send()
+    assert not session.jobs_to_run()
+    assert session.next_deadline() is None
+    assert session.receive_audio(TWO.samples[: 2 * RATE], 1.0)
+    assert session.events_to_send()
     assert session.next_deadline() is not None
     world.close()
     session.events_to_send()
-    assert session.at_rest
+    assert not session.receive_audio(TWO.samples[: 2 * RATE], 2.0), "the session is closed"
     assert session.next_deadline() is None
     assert session.waiting_samples == 0
 

@@ -73,7 +73,9 @@ class NativeCodec:
                 raise ProtocolError(
                     f"message of {len(message)} bytes: at most {self._max_message_bytes}", code="message_too_large"
                 )
-            return self._binary(message) if isinstance(message, bytes) else self._text(message)
+            if isinstance(message, str):
+                return self._text(message)
+            return self._numbered_audio(message) if self._numbered else self._audio(message, "system", None)
         except ProtocolError:
             self.counters.malformed += 1
             raise
@@ -89,9 +91,7 @@ class NativeCodec:
         """See `Codec.close_frame`."""
         return close_frame(event)
 
-    def _binary(self, message: bytes) -> list[Command]:
-        if not self._numbered:
-            return self._audio(message, "system", None)
+    def _numbered_audio(self, message: bytes) -> list[Command]:
         if len(message) < 4:
             raise ProtocolError(
                 f"message of {len(message)} bytes: seq32 puts 4 bytes of number before the audio", code="partial_frame"

@@ -125,16 +125,16 @@ class Intake:
         ):
             return False
         self.heard_s = now
-        self._charge(len(message), now)
+        wait_s = self._pace(len(message), now)
+        if wait_s:
+            self._hold_back(wait_s, now)
         self._context.run(self._obey, message, now)
         return True
 
-    def _charge(self, n_bytes: int, now: float) -> None:
-        """Count what came against what may come."""
-        wait_s = self._pace(n_bytes, now)
-        if wait_s:
-            self._rest_until_s = now + min(wait_s, _LONGEST_PAUSE_S)
-            self._listening = False
+    def _hold_back(self, wait_s: float, now: float) -> None:
+        """More came than may come: what follows waits for the task, which lets it wait."""
+        self._rest_until_s = now + min(wait_s, _LONGEST_PAUSE_S)
+        self._listening = False
 
     # --- in turn -----------------------------------------------------------------------------------------------------
 
@@ -152,7 +152,8 @@ class Intake:
                 self.heard_s = now
                 await self._rest(now)
                 await self._room()  # again, for it may be what `_take` had no room for
-                self._charge(len(message.data), now)
+                if wait_s := self._pace(len(message.data), now):
+                    self._hold_back(wait_s, now)
                 await self._handle(message.data, now)
                 await self._rest(now)
             elif message.type is WSMsgType.PING:

@@ -150,8 +150,7 @@ class VoiceRunner:
         if self._uncounted >= SESSION_RATE:
             self._count_audio()
         self._meter.note_audio(len(samples), now)
-        self._session.receive_audio(samples, now)
-        if not self._session.at_rest or (self.pressure is not None and self.pressure.active):
+        if self._session.receive_audio(samples, now) or (self.pressure is not None and self.pressure.active):
             self._advance(now)
 
     def receive_gap(self, missing: int, now: float) -> None:

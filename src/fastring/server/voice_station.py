@@ -206,7 +206,8 @@ class VoiceStation:
     # --- in ----------------------------------------------------------------------------------------------------------
 
     def _receive_audio(self, audio: Audio, now: float) -> None:
-        sent = self._need_session(now).receive_audio(audio, now)
+        session = self._session or self._need_session(now)
+        sent = session.receive_audio(audio, now)
         if self._catch_up.limits(now):
             self._catch_up.note(sent)
             wait_s = self._catch_up.wait_s(now)

@@ -72,11 +72,15 @@ class JobDesk:
     @property
     def owed_since(self) -> float | None:
         """Since when the oldest final that is out is due; None if none is."""
+        if not self._requests:  # mostly, and it is asked with every message
+            return None
         return min((r.want.arrived for r in self._requests.values() if r.want.kind == "final"), default=None)
 
     @property
     def next_retry(self) -> float | None:
         """When `retry` is due."""
+        if not self._requests:
+            return None
         return min((r.retry_at for r in self._requests.values() if r.retry_at is not None), default=None)
 
     def __len__(self) -> int:

@@ -122,8 +122,11 @@ class VoiceSession:
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
-    def receive_audio(self, samples: NDArray[np.int16], now: float) -> None:
+    def receive_audio(self, samples: NDArray[np.int16], now: float) -> bool:
         """Take audio: int16 mono at 16 kHz, shape (n,), any n. Audio after `receive_close` is ignored.
+
+        Returns:
+            whether anything may have come of it: events, jobs, a deadline. False: nobody speaks, and nothing has.
 
         Raises:
             AudioFormatError: if it is of another dtype or shape; nothing is taken.
@@ -131,12 +134,16 @@ class VoiceSession:
         if samples.dtype != np.int16 or samples.ndim != 1:
             raise AudioFormatError(f"samples: {samples.dtype} {samples.shape}, must be int16 of shape (n,)")
         if self._closing is not None or not len(samples):
-            return
+            return False
         self._last_audio_s = now
-        if not self._conversation and not self._inbox and len(samples) <= self._unbidden:
-            self._hear(samples, now)
-        else:
+        if self._conversation or self._inbox or len(samples) > self._unbidden:
             self._enter(samples, now)
+            return True
+        turns = self._listening.hear(samples)  # nothing can stand in its way
+        if turns:
+            self._conversation.follow(turns, now)
+            self._advance(now)
+        return bool(turns)
 
     def receive_gap(self, missing: int, now: float) -> None:
         """Audio of `missing` samples was lost on the way: time goes on, and nothing is decoded across the gap."""
@@ -191,12 +198,6 @@ class VoiceSession:
         return min((time for time in times if time is not None), default=None)
 
     @property
-    def at_rest(self) -> bool:
-        """Nobody speaks and nothing is owed: no events, no jobs and no deadline until more comes."""
-        conversation = self._conversation
-        return not (conversation or self._inbox or conversation.outbox.waiting or self._desk.ready)
-
-    @property
     def waiting_samples(self) -> int:
         """Audio that waits for room."""
         return self._inbox.samples
@@ -231,12 +232,6 @@ class VoiceSession:
         )
 
     # --- taking in what came ---------------------------------------------------------------------------------------
-
-    def _hear(self, samples: NDArray[np.int16], now: float) -> None:
-        """Take audio as `_take_next` does, where nothing can stand in its way."""
-        if turns := self._listening.hear(samples):
-            self._conversation.follow(turns, now)
-            self._advance(now)
 
     def _enter(self, content: NDArray[np.int16] | Gap | Order, now: float) -> None:
         self._inbox.put(content, now)

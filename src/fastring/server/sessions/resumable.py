@@ -12,9 +12,6 @@ from fastring.server.sessions.store import SessionRecord
 from fastring.session.backpressure import Backpressure
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from fastring.events import Ack, Audio, Event, Resume
     from fastring.server.decoding import Decoder
     from fastring.server.progress import Progress
@@ -120,7 +117,7 @@ class ResumableSession:
     @property
     def congested(self) -> bool:
         """See `VoiceRunner.congested`."""
-        return not self.finished and self._runner.congested
+        return self._last_stats is None and self._runner.congested
 
     @property
     def finished(self) -> bool:
@@ -239,7 +236,8 @@ class ResumableSession:
         self._bytes += len(audio.data)
         samples = self._decoder.push(audio.data)
         sent = len(audio.data) // self._frame_bytes if self._frame_bytes else len(samples)
-        self._take(samples, sent, now)
+        self._progress.note_audio(sent, len(samples))
+        self._runner.receive_audio(samples, now)
         return sent
 
     def finalize(self, now: float) -> None:
@@ -255,14 +253,11 @@ class ResumableSession:
         self._closing = True
         samples, failure = flush_decoder(self._decoder)
         if samples is not None:
-            self._take(samples, 0, now)
+            self._progress.note_audio(0, len(samples))
+            self._runner.receive_audio(samples, now)
         if failure is not None:
             self.hear(failure)
         self._runner.close(now, reason)
-
-    def _take(self, samples: NDArray[np.int16], sent: int, now: float) -> None:
-        self._progress.note_audio(sent, len(samples))
-        self._runner.receive_audio(samples, now)
 
     # --- out ---------------------------------------------------------------------------------------------------------
 
