@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
+from fastring.errors import ProtocolError
 from fastring.events import Closed, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fastring.events import Command, Event
 
@@ -36,6 +37,22 @@ class Counters:
     bytes: int = 0
     malformed: int = 0
     seq_gaps: int = 0
+
+    def taken(self, message: Message, most: int, read: Callable[[Message], list[Command]]) -> list[Command]:
+        """Count a message, and have it read; one that is longer than `most` or cannot be read is malformed.
+
+        Raises:
+            ProtocolError: it is.
+        """
+        self.messages += 1
+        self.bytes += len(message)
+        try:
+            if len(message) > most:
+                raise ProtocolError(f"message of {len(message)} bytes: at most {most}", code="message_too_large")
+            return read(message)
+        except ProtocolError:
+            self.malformed += 1
+            raise
 
     def add(self, other: Counters) -> None:
         """Sum up."""

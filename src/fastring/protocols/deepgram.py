@@ -98,17 +98,10 @@ class DeepgramCodec:
 
     def decode(self, message: Message) -> list[Command]:
         """Turn a message into commands; see `Codec.decode`."""
-        self.counters.messages += 1
-        self.counters.bytes += len(message)
-        try:
-            if len(message) > self._max_message_bytes:
-                raise ProtocolError(
-                    f"message of {len(message)} bytes: at most {self._max_message_bytes}", code="message_too_large"
-                )
-            return self._binary(message) if isinstance(message, bytes) else self._text(message)
-        except ProtocolError:
-            self.counters.malformed += 1
-            raise
+        return self.counters.taken(message, self._max_message_bytes, self._read)
+
+    def _read(self, message: Message) -> list[Command]:
+        return self._binary(message) if isinstance(message, bytes) else self._text(message)
 
     def _binary(self, message: bytes) -> list[Command]:
         """Audio, cut anywhere; an empty message ends the stream."""

@@ -58,17 +58,10 @@ class VoskCodec:
 
     def decode(self, message: Message) -> list[Command]:
         """Turn a message into commands; see `Codec.decode`. A `Ping` after audio asks for the reply."""
-        self.counters.messages += 1
-        self.counters.bytes += len(message)
-        try:
-            if len(message) > self._max_message_bytes:
-                raise ProtocolError(
-                    f"message of {len(message)} bytes: at most {self._max_message_bytes}", code="message_too_large"
-                )
-            return [Audio(message), Ping()] if isinstance(message, bytes) else self._text(message)
-        except ProtocolError:
-            self.counters.malformed += 1
-            raise
+        return self.counters.taken(message, self._max_message_bytes, self._read)
+
+    def _read(self, message: Message) -> list[Command]:
+        return [Audio(message), Ping()] if isinstance(message, bytes) else self._text(message)
 
     def encode(self, event: Event) -> Sequence[Message]:
         """Turn an event into its message; see `Codec.encode`. What a session says is kept for the next reply."""

@@ -60,17 +60,10 @@ class WhisperLiveCodec:
 
     def decode(self, message: Message) -> list[Command]:
         """Turn a message into commands; see `Codec.decode`. Options are a `Ping`: its answer says that all is ready."""
-        self.counters.messages += 1
-        self.counters.bytes += len(message)
-        try:
-            if len(message) > self._max_message_bytes:
-                raise ProtocolError(
-                    f"message of {len(message)} bytes: at most {self._max_message_bytes}", code="message_too_large"
-                )
-            return self._options(message) if isinstance(message, str) else self._audio(message)
-        except ProtocolError:
-            self.counters.malformed += 1
-            raise
+        return self.counters.taken(message, self._max_message_bytes, self._read)
+
+    def _read(self, message: Message) -> list[Command]:
+        return self._options(message) if isinstance(message, str) else self._audio(message)
 
     def encode(self, event: Event) -> Sequence[Message]:
         """Turn an event into its messages; see `Codec.encode`."""
