@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import time
 
 import pytest
 from hypothesis import given
@@ -64,3 +65,40 @@ def test_any_texts_give_a_score(transcript: str, reference: str) -> None:
         return
     assert 0.0 <= found.score <= 1.0
     assert all(word.status != "pending" for word in found.words)
+
+
+@pytest.mark.parametrize("text", ["", " ", "... ! —", "\u064e \u0640", "\u06dd"])
+def test_a_reference_without_a_word_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="holds no word"):
+        Feedback(text)
+
+
+def test_feedback_on_a_long_text_stays_quick() -> None:
+    """The longest reference that a server takes is some 5,000 short words: an update must not hold up its loop."""
+    words = [f"w{number % 997}" for number in range(5_000)]
+    feedback = Feedback(" ".join(words))
+    took_s = []
+    for count in range(10, 310, 10):
+        begun_s = time.thread_time()
+        told, _ = feedback.update(words[:count], settled=count - 5)
+        took_s.append(time.thread_time() - begun_s)
+        assert [word.status for word in told[: count - 5]] == ["correct"] * (count - 5)
+    assert min(took_s) < 0.02
+
+
+def test_ten_thousand_words_are_verified_in_a_moment() -> None:
+    words = [f"w{number % 997}" for number in range(10_000)]
+    said = words[:7_000] + words[7_100:]
+    begun_s = time.thread_time()
+    found = verify(" ".join(said), " ".join(words))
+    assert time.thread_time() - begun_s < 2
+    assert sum(word.status == "missing" for word in found.words) == 100
+    assert found.extra_words == ()
+
+
+def test_what_is_told_does_not_change_afterwards() -> None:
+    feedback = Feedback("one two three")
+    first, _ = feedback.update(["one"])
+    before = [word.status for word in first]
+    feedback.update(["one", "two", "three"])
+    assert [word.status for word in first] == before

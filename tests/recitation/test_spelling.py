@@ -29,6 +29,19 @@ from fastring.recitation.spelling import comparable, spellings, words_of
         ("سَمَاء", "سما"),
         ("«الدِّينِ»،", "الدين"),
         ("\u200fنَعْبُدُ\u200f", "نعبد"),  # marks of direction
+        ("ٲمن", "امن"),  # the wavy alef
+        ("شَيْء", "شي"),  # a lone hamza
+        ("سُئِلَ", "سيل"),  # hamza on yeh
+        ("قَالَ\u06d6", "قال"),  # a mark of pause
+        ("عِوَجَاۜ", "عوجا"),  # the small seen above
+        ("\u06deإِنَّ", "ان"),  # the mark of a part of the book
+        ("لَهُۥ", "له"),  # small waw
+        ("بِهِۦ", "به"),  # small yeh
+        ("\ufdf2", "الله"),  # one glyph for the name
+        ("ﺑِﺴْﻢِ", "بسم"),  # presentation forms
+        ("١٢٣", "123"),  # digits of Arabic,
+        ("۱۲۳", "123"),  # and of Persian
+        ("fastringبِسْمِ", "FASTRINGبسم"),  # two scripts in one word
     ],
 )
 def test_ways_of_writing_one_word(one: str, other: str) -> None:
@@ -51,6 +64,20 @@ def test_superscript_alef_is_heard_with_and_without_its_letter() -> None:
 def test_words_are_what_has_letters() -> None:
     assert words_of(" One,  two — three! ... \n") == ["One,", "two", "three!"]
     assert words_of("") == []
+
+
+@pytest.mark.parametrize(
+    "mark", [*range(0x06D6, 0x06EE), 0x0640, 0x0670, *range(0x064B, 0x0660), *range(0x0610, 0x061B)]
+)
+def test_no_mark_makes_a_word_or_another_one(mark: int) -> None:
+    assert comparable(chr(mark)) == ""
+    assert words_of(f"{chr(mark)} قال") == ["قال"]
+    assert comparable(f"ق{chr(mark)}ال{chr(mark)}") == "قال"
+
+
+def test_a_word_of_nothing_but_marks_takes_no_time() -> None:
+    assert comparable("\u064e" * 100_000 + "ا") == "ا"
+    assert comparable("ـ" * 100_000) == ""
 
 
 @given(st.text(max_size=20))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
+from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
 from fastring.recitation.spelling import comparable, spellings, words_of
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Aligner", "Alignment", "Match", "Reference", "Verdict"]
+__all__ = ["PENDING", "Aligner", "Alignment", "Match", "Reference", "Verdict"]
 
 Verdict = Literal["correct", "minor_mistake", "wrong", "missing", "pending"]
 
@@ -28,6 +29,11 @@ class Match:
 
     verdict: Verdict
     heard: str = ""
+
+
+_MISSING: Final = Match("missing")
+PENDING: Final = Match("pending")
+"""Of every word that is not reached: the same object, so that what has not changed is quickly found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +62,27 @@ class Reference:
         if not self.words:
             raise ValueError(f"reference {text[:60]!r} holds no word")
         self._forms = tuple(spellings(word) for word in self.words)
+        self._first = [forms[0] for forms in self._forms]
+        self._second = [(index, forms[1]) for index, forms in enumerate(self._forms) if len(forms) > 1]
 
     def __len__(self) -> int:
         return len(self.words)
 
-    def keys_for(self, heard: Sequence[str]) -> list[str]:
-        """Each word's form for comparing: of several spellings the one that was heard."""
-        said = set(heard)
-        return [next((form for form in forms if form in said), forms[0]) for forms in self._forms]
+    def keys_for(self, heard: Sequence[str], reached: int) -> list[str]:
+        """The form for comparing of each of the first words: of several spellings the one that was heard."""
+        said, keys = set(heard), self._first[:reached]
+        for index, form in self._second:
+            if index < reached and keys[index] not in said and form in said:
+                keys[index] = form
+        return keys
 
     def likeness(self, key: str) -> NDArray[np.float64]:
         """How alike each word is to one that was heard, 0..1, shape (words,)."""
-        return np.array([_likeness(forms, key) for forms in self._forms])
+        alike = _likenesses(key, self._first)
+        if self._second:
+            places = [index for index, _ in self._second]
+            alike[places] = np.maximum(alike[places], _likenesses(key, [form for _, form in self._second]))
+        return alike
 
     def verdict(self, index: int, key: str, minor: float) -> Verdict:
         """What a word that was heard in the place of this one is."""
@@ -143,16 +158,21 @@ class _Reach:
 
 
 def _aligned(reference: Reference, keys: list[str], said: list[str], reached: int, minor: float) -> Alignment:
-    wanted = reference.keys_for(keys)
-    matches = [Match("missing")] * reached + [Match("pending")] * (len(wanted) - reached)
+    wanted = reference.keys_for(keys, reached)
+    matches = [_MISSING] * reached + [PENDING] * (len(reference) - reached)
     extra: list[str] = []
-    for op in Levenshtein.opcodes(wanted[:reached], keys):
+    for op in Levenshtein.opcodes(wanted, keys):
         if op.tag == "insert":
             extra.extend(said[op.dest_start : op.dest_end])
         elif op.tag != "delete":
             for index, place in zip(range(op.src_start, op.src_end), range(op.dest_start, op.dest_end), strict=True):
                 matches[index] = Match(reference.verdict(index, keys[place], minor), said[place])
     return Alignment(tuple(matches), tuple(extra))
+
+
+def _likenesses(key: str, forms: Sequence[str]) -> NDArray[np.float64]:
+    alike = process.cdist([key], forms, scorer=Levenshtein.normalized_similarity, dtype=np.float64)
+    return np.asarray(alike[0])
 
 
 def _likeness(forms: Sequence[str], key: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastring.events import Verification, WordFeedback
-from fastring.recitation.alignment import Aligner, Reference
+from fastring.recitation.alignment import PENDING, Aligner, Reference
 from fastring.recitation.smoothing import Smoother
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Feedback:
         self._minor = minor
         self._aligner = Aligner(self._reference, minor)
         self._smoother = Smoother(len(self._reference))
+        self._said = [WordFeedback(index, word, "pending") for index, word in enumerate(self._reference.words)]
+        self._before: Sequence[Match] = [PENDING] * len(self._reference)
 
     def update(self, heard: Sequence[str], settled: int = 0) -> tuple[tuple[WordFeedback, ...], tuple[str, ...]]:
         """Take all words heard so far, of which the first `settled` will not change; return feedback and extra words.
@@ -50,11 +52,14 @@ class Feedback:
         return Verification(transcript, round(score, 4), self._told(found.matches), found.extra)
 
     def _told(self, matches: Sequence[Match]) -> tuple[WordFeedback, ...]:
+        """What is said of each word; of most, the same object as the last time."""
         words = self._reference.words
-        return tuple(
-            WordFeedback(index, word, match.verdict, "" if match.verdict == "correct" else match.heard)
-            for index, (word, match) in enumerate(zip(words, matches, strict=True))
-        )
+        for index, (match, before) in enumerate(zip(matches, self._before, strict=True)):
+            if match is not before:
+                heard = "" if match.verdict == "correct" else match.heard
+                self._said[index] = WordFeedback(index, words[index], match.verdict, heard)
+        self._before = matches
+        return tuple(self._said)
 
 
 def verify(transcript: str, reference: str, *, minor: float = 0.6) -> Verification:

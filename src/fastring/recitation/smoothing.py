@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from fastring.recitation.alignment import Match
+from fastring.recitation.alignment import PENDING, Match
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +25,14 @@ class Smoother:
     """
 
     def __init__(self, count: int) -> None:
-        self._shown = [Match("pending")] * count
+        self._shown = [PENDING] * count
         self._last = list(self._shown)
 
     def show(self, matches: Sequence[Match]) -> tuple[Match, ...]:
         """Take the verdicts of a window; return what to show."""
         for index, match in enumerate(matches):
+            if match is self._shown[index]:
+                continue
             if match.verdict not in _SMOOTHED or match.verdict == self._last[index].verdict:
                 self._shown[index] = match
         self._last = list(matches)

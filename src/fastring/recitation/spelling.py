@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 __all__ = ["comparable", "spellings", "words_of"]
@@ -13,6 +14,7 @@ __all__ = ["comparable", "spellings", "words_of"]
 _DROPPED: Final = re.compile(
     "[\u0610-\u061a\u064b-\u065f\u06d6-\u06ed\u08d3-\u08ff\u0640\u0621\u200c-\u200f\u2066-\u2069\ufeff]"
 )
+_LONGEST_KNOWN: Final = 64  # letters of a word that is remembered
 _SUPERSCRIPT_ALEF: Final = "\u0670"
 _LETTERS: Final = str.maketrans(
     {
@@ -45,7 +47,14 @@ def comparable(word: str) -> str:
 
     Unicode NFKC and case folding (UAX #15, Unicode 3.13); punctuation, symbols and dashes are dropped, and so are
     diacritics of Arabic, the tatweel and the lone hamza; forms of alef, yeh, waw with hamza and teh marbuta become one.
+    Digits are the same in every script.
     """
+    return _known(word) if len(word) <= _LONGEST_KNOWN else _letters(word, alef="")
+
+
+@lru_cache(maxsize=8192)
+def _known(word: str) -> str:
+    """While somebody recites, the same words are compared again and again."""
     return _letters(word, alef="")
 
 
@@ -72,5 +81,10 @@ def _letters(word: str, *, alef: str) -> str:
 def _folded(word: str, alef: str) -> str:
     text = unicodedata.normalize("NFKC", word).casefold()
     text = _DROPPED.sub("", text.translate(_LETTERS)).replace(_SUPERSCRIPT_ALEF, alef)
-    text = "".join(letter for letter in text if unicodedata.category(letter)[0] in "LNM")
+    text = "".join(_digit(letter) for letter in text if unicodedata.category(letter)[0] in "LNM")
     return unicodedata.normalize("NFKC", text)
+
+
+def _digit(letter: str) -> str:
+    """Decimal digits of every script as ours."""
+    return letter if letter.isascii() or not letter.isdecimal() else str(unicodedata.decimal(letter))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,8 @@ async def verify_upload(request: web.Request) -> web.Response:
         reference = reference_of(services, Query(fields))
         language = check_language(services, Query(fields).text("language", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"))
         transcript = await place.run(Upload(audio, language=language)).whole()
-    found = verify(transcript.text, reference, minor=services.settings.recitation.minor_similarity)
+    minor = services.settings.recitation.minor_similarity
+    found = await asyncio.to_thread(verify, transcript.text, reference, minor=minor)  # a long text takes a while
     return web.json_response(
         {"type": "final_result", **verification_fields(found, transcript.samples / SESSION_RATE)}, dumps=_dumps
     )
