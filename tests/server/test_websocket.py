@@ -318,7 +318,84 @@ async def test_of_a_read_full_of_messages_a_few_are_taken_and_the_others_wait_th
     one = frame(BINARY, b"12345678")
     guard.feed_data(one * 1000)
     assert 0 < len(taken) <= 64
+    for _ in range(10):
+        await asyncio.sleep(0)
     assert parser.data == one * (1000 - len(taken))
+
+
+class Halting:
+    """A transport that notes whether it may read."""
+
+    reads = True
+    aborted = False
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+@pytest.mark.parametrize("bare", [False, True], ids=["all good", "a bare one among them"])
+async def test_a_read_of_tiny_frames_is_worked_off_in_several_turns(bare: bool) -> None:
+    """In order, nothing twice, nothing read meanwhile, and what is wrong is found where it stands."""
+    parser, transport, errors = Parser(), Halting(), list[Exception]()
+    guard = FrameGuard(parser, errors.append, transport=transport)  # type: ignore[arg-type]
+    good = b"".join(frame(PING, bytes([number % 256])) for number in range(5_000))
+    sent = good + (frame(TEXT, b"bare", mask=None) + frame(CLOSE) if bare else b"") + good
+    guard.feed_data(sent[:20_001])
+    assert 0 < len(parser.data) <= 200 * 7
+    assert not transport.reads
+    guard.feed_data(sent[20_001:])  # what had come before the transport heard
+    most, turns = 0, 0
+    while not transport.reads:
+        before = len(parser.data)
+        await asyncio.sleep(0)
+        most, turns = max(most, len(parser.data) - before), turns + 1
+        assert turns < 1000
+    assert most <= 200 * 7 + 2
+    assert parser.data[: len(good)] == good
+    assert (len(errors), guard.left.is_set()) == (bare, bare)
+    assert bare or parser.data == sent
+    assert not transport.aborted
+
+
+async def test_what_comes_although_nothing_is_read_is_bounded() -> None:
+    transport = Halting()
+    guard = FrameGuard(Parser(), lambda error: None, transport=transport)  # type: ignore[arg-type]
+    tiny = frame(PING, b"") * 10_000
+    for _ in range(100):
+        guard.feed_data(tiny)
+        if transport.aborted:
+            break
+    assert transport.aborted
+
+
+async def test_fragments_without_end_are_bounded_in_bytes_and_in_time(serve: Serve) -> None:
+    """Empty ones hold no byte that counts: there the message that never ends is as good as silence."""
+    for part, code, seconds in ((b"x", 1009, 5.0), (b"", 1008, 0.5)):
+        fragments = frame(CONTINUATION, part, fin=False) * 2000
+        async with serve(max_message_bytes=20_000, idle_timeout_s=0.5) as server, socket(server) as ws:
+            await ws.send(frame(BINARY, b"", fin=False))
+            began = time.monotonic()
+            sending = asyncio.ensure_future(flood(ws, fragments))
+            heard = await ws.hear()
+            sending.cancel()
+            assert heard.code == code
+            assert time.monotonic() - began < seconds + 3
+
+
+async def flood(ws: RawSocket, data: bytes) -> None:
+    with contextlib.suppress(ConnectionError):
+        while True:
+            await ws.send(data)
+            await asyncio.sleep(0.001)
 
 
 async def test_of_a_message_that_is_too_long_nothing_is_kept() -> None:

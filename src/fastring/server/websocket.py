@@ -35,6 +35,8 @@ DIRECT_BYTES = 1 << 16
 """The longest message that is handed over where it arrives."""
 
 _MOST_DIRECT = 32  # messages of one read: whoever sends more waits for the others
+_MOST_FRAMES = 200  # of one turn of the loop: of tiny ones a read holds tens of thousands
+_MOST_LATE_BYTES = 1 << 22
 _CLOSE = 0x8
 _BINARY = 0x82  # a whole message: no fragments, no reserved bits
 _WHOLE_MESSAGE = (0x81, _BINARY)
@@ -58,6 +60,7 @@ class FrameGuard:
         refuse: takes the error, after everything before it has been parsed.
         queue: what the parser has parsed and nobody has read.
         longest: a message that may be handed over; `DIRECT_BYTES` at most.
+        transport: is told to wait while there is more than one turn's work.
 
     Attributes:
         taker: is offered each such message while nothing waits in the queue, and the time; what it does not take goes
@@ -66,7 +69,13 @@ class FrameGuard:
     """
 
     def __init__(
-        self, parser: Any, refuse: Callable[[WebSocketError], None], queue: Sized = (), *, longest: int = DIRECT_BYTES
+        self,
+        parser: Any,
+        refuse: Callable[[WebSocketError], None],
+        queue: Sized = (),
+        *,
+        longest: int = DIRECT_BYTES,
+        transport: asyncio.Transport | None = None,
     ) -> None:
         self.broken = False
         self.left = asyncio.Event()  # the peer has said its close, or is gone
@@ -76,6 +85,8 @@ class FrameGuard:
         self._parser = parser
         self._refuse = refuse
         self._queue = queue
+        self._transport = transport
+        self._late = bytearray()  # of a read of many frames, for turns to come
         self._direct = True  # the next byte is the first of a frame that begins a message
         self._begun = bytearray()  # of a message that may be handed over once it is whole
         self._wanted = 0  # its length, header included
@@ -87,13 +98,15 @@ class FrameGuard:
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take bytes from the transport; never asks it to close."""
         self.heard_s = now = time.monotonic()
+        if self._late:
+            self._wait_with(data)
+            return False, b""
         if self._direct and self.taker is not None and not self._queue:
             data = self._hand_over(data, self.taker, now)
         elif self._begun:
             data, self._begun = bytes(self._begun) + data, bytearray()
         if data:
             self._parse(data)
-            self._direct = not (self._header or self._to_skip or self._in_message or self.broken)
         return False, b""
 
     def _hand_over(self, data: bytes, taker: Taker, now: float) -> bytes:
@@ -118,7 +131,30 @@ class FrameGuard:
 
     def _parse(self, data: bytes) -> None:
         held = len(self._header)
-        error = self._walk(data)
+        error, end = self._walk(data)
+        if end - held < len(data):
+            self._wait_with(data[end - held :])
+            data = data[: end - held]
+        self._feed(data, error, held)
+        self._direct = not (self._header or self._to_skip or self._in_message or self.broken or self._late)
+
+    def _wait_with(self, data: bytes) -> None:
+        """Others come first, and then this; nothing more is read meanwhile."""
+        if not self._late:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        self._late += data
+        if self._transport is not None:
+            self._transport.pause_reading()
+            if len(self._late) > _MOST_LATE_BYTES:
+                self._transport.abort()
+
+    def _go_on(self) -> None:
+        data, self._late = bytes(self._late), bytearray()
+        self._parse(data)
+        if not self._late and self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _feed(self, data: bytes, error: tuple[int, str] | None, held: int) -> None:
         if self.broken:
             return
         if error is None:
@@ -135,17 +171,24 @@ class FrameGuard:
         self.left.set()
         self._parser.feed_eof()
 
-    def _walk(self, data: bytes) -> tuple[int, str] | None:
-        """Go from header to header; where the first frame that is wrong starts, and what is wrong.
+    def _walk(self, data: bytes) -> tuple[tuple[int, str] | None, int]:
+        """Go from header to header, past `_MOST_FRAMES` at most.
 
-        Positions count from the first byte of the header that was kept from before.
+        Returns:
+            where the first frame that is wrong starts, and what is wrong; and up to where it went. Positions count
+            from the first byte of the header that was kept from before.
         """
         data, self._header = self._header + data, b""
         at, size = self._to_skip, len(data)
         error = None
         if self._close_comes and at <= size:
             self.left.set()
+        frames = 0
         while at + 2 <= size:
+            if frames == _MOST_FRAMES:
+                self._to_skip = 0
+                return error, at
+            frames += 1
             second = data[at + 1]
             length = second & 0x7F
             header = 2 if length < 126 else 4 if length == 126 else 10
@@ -163,7 +206,7 @@ class FrameGuard:
                     self.left.set()
         self._to_skip = max(0, at - size)
         self._header = data[at:]
-        return error
+        return error, size
 
     def _wrong_with(self, first: int, second: int) -> str:
         """What the parser would let pass."""
@@ -243,7 +286,11 @@ class Socket(web.WebSocketResponse):
         super()._post_start(request, protocol, writer)
         assert self._reader is not None
         self._guard = wire._payload_parser = FrameGuard(
-            self._parser, self._reader.set_exception, self._reader._buffer, longest=self._max_msg_size - 1
+            self._parser,
+            self._reader.set_exception,
+            self._reader._buffer,
+            longest=self._max_msg_size - 1,
+            transport=wire.transport,
         )
         wire._data_received_cb = None  # would set a timer anew with each read; the two below look back instead
         if early:
