@@ -27,16 +27,18 @@ LOOK = """
 import { chromium } from "playwright-core";
 const { executablePath, url, colorScheme, marks, read } = %s;
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
-const page = await browser.newPage({ colorScheme, viewport: { width: 1200, height: 1000 }, deviceScaleFactor: 1.25 });
+const page = await browser.newPage({ colorScheme, viewport: { width: 1200, height: 1500 }, deviceScaleFactor: 1.25 });
 await page.goto(url);
 await page.waitForSelector("#sample:enabled");
 await page.fill("#reference", read);
 await page.click("#sample");
 await page.waitForFunction((marks) => {
   const marked = document.querySelectorAll('#feedback li:not([data-status="pending"])').length;
-  return document.querySelector(".utterance + .utterance .unstable:not(:empty)") && marked >= marks;
+  const tone = document.getElementById("pitch").textContent.includes("Hz");
+  return tone && document.querySelector(".utterance + .utterance .unstable:not(:empty)") && marked >= marks;
 }, marks, { polling: 20 });
-const picture = await page.screenshot({ fullPage: false });
+const height = await page.$eval("#server-card", (card) => card.getBoundingClientRect().top - 2);
+const picture = await page.screenshot({ clip: { x: 0, y: 0, width: 1200, height } });
 process.stdout.write(picture.toString("base64"));
 await browser.close();
 """

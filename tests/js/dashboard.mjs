@@ -140,9 +140,12 @@ const scenes = {
     await page.selectOption("#samples", { index: 1 });
     await page.click("#sample");
     await until(() => document.querySelectorAll("#transcript .word").length >= 2);
-    process.stderr.write("speaking\n");
+    const happened = (words) => until(
+      (part) => document.getElementById("happenings").textContent.includes(part), words);
+    await happened("sent again");
+    await until(() => document.querySelector(".notice")?.textContent.includes("not reachable"));
     seen.lost = await notice("connection");
-    await until(() => document.querySelector(".notice")?.textContent.includes("Connected again"));
+    await happened("to a new session");
     seen.back = await notice("connection");
     const before = await page.$$eval("#transcript .word", (all) => all.length);
     await until((count) => document.querySelectorAll("#transcript .word").length > count, before);
@@ -150,6 +153,21 @@ const scenes = {
     await until(() => document.getElementById("level").textContent.includes("dB"));
     seen.happened = await page.$$eval("#happenings li span", (all) => all.map((it) => it.textContent));
     seen.complaints = [];
+  },
+
+  async hasty() {
+    await ready();
+    await page.evaluate(() => {
+      for (const id of ["sample", "microphone", "sample", "sample"]) document.getElementById(id).click();
+    });
+    await until(() => document.getElementById("connection").textContent === "live");
+    await until(() => document.querySelectorAll("#streams tr.mine").length === 2);
+    seen.streams = await page.$$eval("#streams tr", (rows) => rows.map((row) => row.cells[1].textContent).sort());
+    await page.evaluate(() => {
+      for (let press = 0; press < 2; press++) document.getElementById("microphone").click(); // stop, and do not wait
+    });
+    await finished();
+    seen.notices = await page.$$eval(".notice", (all) => all.map((it) => it.textContent));
   },
 
   async full() {

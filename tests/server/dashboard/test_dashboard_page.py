@@ -99,21 +99,33 @@ async def test_files_may_be_dropped_and_troubles_are_told_in_words(serve: Serve,
     assert (seen["notices"], seen["complaints"], seen["violations"]) == (0, [], [])
 
 
-async def test_a_server_that_starts_anew_is_found_again(serve: Serve, digits: Transcriber) -> None:
+async def test_a_lost_connection_is_resumed_and_a_server_that_starts_anew_is_found_again(
+    serve: Serve, digits: Transcriber
+) -> None:
     async with serve(SETTINGS, digits) as server:
         port = int(server.netloc.rpartition(":")[2])
         watching = asyncio.ensure_future(browse(server.url, "restart"))
         while not watching.done() and not server.services.metrics.summary()["latency_sample_count"]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-        await asyncio.sleep(0.5)
-    await asyncio.sleep(0.3)
+        for connection in list(server.services.registry.connections):
+            if connection.name.startswith("voice/"):
+                connection._transport.abort()
+        await asyncio.sleep(0.8)
+    await asyncio.sleep(0.7)
     async with serving_on(port, digits):
         seen = await watching
-    assert seen["lost"]
+    assert "What is said meanwhile is kept" in seen["lost"]
     assert "Connected again" in seen["back"]
     assert seen["connection"] == "live"
     assert any(line.startswith("Connection lost") for line in seen["happened"])
-    assert any(line.startswith("Connected again") for line in seen["happened"])
+
+
+async def test_who_presses_everything_at_once_gets_one_stream(serve: Serve) -> None:
+    async with serve() as server:
+        seen = await browse(server.url, "hasty")
+        await server.empty()
+    assert seen["streams"] == ["audio", "voice"]
+    assert (seen["notices"], seen["complaints"]) == ([], [])
 
 
 async def test_a_server_that_is_full_says_what_is_missing(serve: Serve) -> None:

@@ -26,6 +26,7 @@ const rooms = { transcript, feedback, waveform, spectrum, measures: new Measures
 const painter = new Painter([waveform, spectrum]);
 let samples = []; // recordings the server has
 let run = null;
+let turns = 0;
 
 /** Let in by the server, asking for a key if it wants one. */
 async function enter() {
@@ -63,19 +64,20 @@ function enable() {
 
 /** @param {(run: Run) => Promise<void>} open gives the run its sound */
 async function start(title, open) {
-  if (run) await run.leave();
+  const turn = ++turns;
+  while (run) await run.leave();
   if (await server.admits() !== 200 && !await enter()) return;
+  if (turn !== turns || run) return; // somebody was hasty: the last wish counts
   notices.clearAll();
-  run = new Run({ server, key, notices, rooms, painter, reference: feedback.reference, changed: showRun });
+  run = new Run({ server, key, notices, rooms, painter, enter, reference: feedback.reference, changed: showRun });
   await run.begin(title, open);
 }
 
 function showRun(finished) {
   if (finished && finished !== run) return;
   if (finished) run = null;
-  const running = Boolean(run);
-  find("microphone").classList.toggle("running", running);
-  write(find("microphone-label"), running ? "Stop" : "Start microphone");
+  find("microphone").classList.toggle("running", Boolean(run));
+  write(find("microphone-label"), run ? (run.stopping ? "Do not wait" : "Stop") : "Start microphone");
 }
 
 function toggleMicrophone() {
@@ -101,7 +103,7 @@ async function playSample() {
 
 function titleOf({ text, duration_s: seconds }) {
   const words = text ? text.split(" ").length : 0;
-  return `${words ? `${words} words` : "noise without words"}, ${Math.round(seconds)} s`;
+  return `${words ? `${words} words` : "no words"}, ${Math.round(seconds)} s`;
 }
 
 async function loadSamples() {

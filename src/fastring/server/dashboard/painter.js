@@ -1,4 +1,4 @@
-// Paints the drawings once a frame while there is sound, and never otherwise.
+// Paints the drawings when there is new sound, at most once a frame, and never otherwise.
 
 const CALM_MS = 250; // between two paintings for those who want little motion
 const still = matchMedia("(prefers-reduced-motion: reduce)");
@@ -40,6 +40,7 @@ export class Painter {
   constructor(drawings) {
     this.drawings = drawings;
     this.running = false;
+    this.stale = false; // there is something new to paint
     const once = () => this.paint();
     new ResizeObserver(once).observe(document.body);
     dark.addEventListener("change", () => requestAnimationFrame(once));
@@ -59,7 +60,8 @@ export class Painter {
 
   frame(nowMs) {
     if (!this.running) return;
-    if (!still.matches || nowMs - this.paintedMs >= CALM_MS) {
+    if (this.stale && (!still.matches || nowMs - this.paintedMs >= CALM_MS)) {
+      this.stale = false;
       this.paintedMs = nowMs;
       this.paint();
     }

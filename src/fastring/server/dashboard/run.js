@@ -14,19 +14,19 @@ export class Run {
     this.source = null;
     this.session = null;
     this.ended = false;
+    this.done = new Promise((resolve) => { this.settle = resolve; });
   }
 
   /** @param {(run: Run) => Promise<void>} open gives it its sound */
   async begin(title, open) {
     this.title = title;
     this.chip("warn", "opening");
-    try {
-      await open(this);
-    } catch (error) {
-      this.notices.show("source", "error", ...troubles.ofFailure(error));
-    }
+    this.changed();
+    this.opened = open(this).catch((error) => this.notices.show("source", "error", ...troubles.ofFailure(error)));
+    await this.opened;
     if (!this.session) return this.finish();
-    return this.changed();
+    if (this.aborted) this.session.abort();
+    return undefined;
   }
 
   async openMicrophone() {
@@ -73,6 +73,7 @@ export class Run {
     this.session.send(samples);
     this.rooms.waveform.push(samples);
     this.rooms.spectrum.push(samples);
+    this.painter.stale = true;
   }
 
   checkMicrophone() {
@@ -82,20 +83,24 @@ export class Run {
 
   /** No more sound; the last words still come. */
   async stop() {
-    if (!this.session || this.stopping) return this.session?.over;
+    if (this.stopping) return this.done;
     this.stopping = true;
+    this.changed();
+    await this.opened;
+    if (!this.session) return this.done;
     await this.letGo();
+    if (this.ended) return this.done;
     this.chip("warn", "finishing");
     this.session.close();
-    return this.session.over;
+    return this.done;
   }
 
   /** As `stop`, but without waiting for ever: a second call, or too long a wait, gives up what is owed. */
   async leave() {
-    if (this.stopping) return this.abort();
+    if (this.stopping) this.abort();
     const timer = setTimeout(() => this.abort(), PATIENCE_MS);
     await this.stop();
-    return clearTimeout(timer);
+    clearTimeout(timer);
   }
 
   abort() {
@@ -118,6 +123,7 @@ export class Run {
     this.rooms.measures.still();
     this.chip("idle", "not streaming");
     this.changed(this);
+    this.settle();
     this.server.look();
   }
 
@@ -163,8 +169,9 @@ export class Run {
     const health = await this.server.refresh();
     const status = health === 200 ? await this.server.admits() : health;
     if (this.ended || this.isLive) return;
-    this.notices.show("connection", "warn", ...troubles.ofConnection(status, this.server.health));
-    if (status === 401) this.abort();
+    const remedy = status === 401 ? { label: "Enter a key", run: this.enter } : null;
+    this.notices.show("connection", "warn", ...troubles.ofConnection(status, this.server.health), remedy);
+    if (remedy) this.abort();
   }
 
   async missMeasures() {

@@ -90,8 +90,14 @@ export class Server {
       row.classList.toggle("mine", this.mine !== "" && id.startsWith(this.mine));
       return row;
     });
-    if (!rows.length) rows.push(make("tr", "", make("td", "note", "none is open")));
-    if (streams.length > ROWS) rows.push(make("tr", "", make("td", "note", `and ${streams.length - ROWS} more`)));
+    if (!rows.length) rows.push(remark("none is open"));
+    if (streams.length > ROWS) rows.push(remark(`and ${streams.length - ROWS} more`));
     find("streams").replaceChildren(...rows);
   }
+}
+
+function remark(text) {
+  const cell = make("td", "note", text);
+  cell.colSpan = 5;
+  return make("tr", "", cell);
 }

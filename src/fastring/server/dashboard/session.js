@@ -4,7 +4,7 @@ import { Feed, socketAddress } from "./feed.js";
 import { RATE } from "./sources.js";
 
 const UPDATE_HZ = 20;
-const AGAIN_MS = [500, 1000, 2000, 5000]; // waits before the analysis is connected again
+const AGAIN_MS = [300, 700, 2000, 5000]; // waits before the analysis is connected again
 const TOLD_AT = 3; // failures in a row
 const RESULT_MS = 60_000; // what a recitation may take for its result
 
@@ -23,7 +23,7 @@ export class Session {
     this.voice = new VoiceStream(server, { apiKey: key, sampleRate: RATE, streamId: this.streamId });
     this.openAnalysis();
     this.recitation = reference ? this.openRecitation(reference) : null;
-    this.over = this.listen();
+    this.listen();
   }
 
   /** Samples since the beginning, in seconds. */

@@ -5,6 +5,7 @@ export const RATE = 16_000;
 export const LARGEST_BYTES = 200e6;
 const BLOCK_S = 0.032;
 const EVERY_MS = 32;
+const LONGEST_SAMPLES = RATE / 4; // at a time, however late the timer is
 
 /** Sound until it is stopped. @param {(samples: Int16Array) => void} push */
 export async function openMicrophone(push) {
@@ -46,8 +47,11 @@ export class Clip {
   advance() {
     const due = Math.floor(((performance.now() - this.beganMs) / 1000) * RATE);
     const end = Math.min(due, this.samples.length);
-    if (end > this.sent) this.push(Int16Array.from(this.samples.subarray(this.sent, end), toInt16));
-    this.sent = end;
+    while (this.sent < end) {
+      const next = Math.min(end, this.sent + LONGEST_SAMPLES);
+      this.push(Int16Array.from(this.samples.subarray(this.sent, next), toInt16));
+      this.sent = next;
+    }
     if (end < this.samples.length) return;
     clearInterval(this.timer);
     this.quieten();

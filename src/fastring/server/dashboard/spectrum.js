@@ -6,8 +6,9 @@ import { RATE } from "./sources.js";
 const SIZE = 1024;
 const BANDS = 56;
 const LOWEST_HZ = 50;
-const FLOOR_DB = -90;
-const FALL_DB = 1.6; // a frame
+const FLOOR_DB = -85;
+const TOP_DB = -15; // as loud as a band of speech gets
+const FALL_DB = 2.5; // a painting
 const LABELS = [[100, "100"], [300, "300"], [1000, "1k"], [3000, "3k"]];
 
 export class Spectrum {
@@ -50,7 +51,7 @@ export class Spectrum {
     const step = width / BANDS;
     context.fillStyle = colours.wave;
     this.shown.forEach((level, band) => {
-      const tall = Math.max(1, (1 - level / FLOOR_DB) * ground);
+      const tall = Math.max(1, ((level - FLOOR_DB) / (TOP_DB - FLOOR_DB)) * ground);
       context.fillRect(band * step, ground - tall, Math.max(1, step - 2), tall);
     });
     const x = (hz) => (width * Math.log(hz / LOWEST_HZ)) / Math.log(RATE / 2 / LOWEST_HZ);
@@ -66,7 +67,7 @@ export class Spectrum {
     this.bands.forEach(([from, to], band) => {
       let strongest = 0;
       for (let bin = from; bin < to; bin++) strongest = Math.max(strongest, power[bin]);
-      const level = Math.max(FLOOR_DB, Math.min(0, 10 * Math.log10(strongest + 1e-12)));
+      const level = Math.max(FLOOR_DB, Math.min(TOP_DB, 10 * Math.log10(strongest + 1e-12)));
       this.shown[band] = Math.max(level, this.shown[band] - FALL_DB);
     });
   }
@@ -75,6 +76,7 @@ export class Spectrum {
     context.fillStyle = this.sheet.colours.faint;
     context.font = `11px ${this.sheet.font}`;
     context.textBaseline = "alphabetic";
+    context.textAlign = "center";
     for (const [hz, label] of LABELS) context.fillText(`${label} Hz`, x(hz), height - 3);
   }
 }

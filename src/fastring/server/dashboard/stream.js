@@ -29,7 +29,7 @@ export class StreamCard {
   begin() {
     this.dropped = { voice: 0, analysis: 0 };
     this.usage = { voice: 0, analysis: 0 };
-    for (const id of ["latency", "buffer", "dropped", "sent"]) write(find(id), "–");
+    for (const id of ["latency", "final-latency", "buffer", "dropped", "sent"]) write(find(id), "–");
     write(find("latency-parts"), "");
     showShare(0);
     this.list.replaceChildren();
@@ -39,7 +39,8 @@ export class StreamCard {
   hear(event, seconds) {
     if (event.type === "partial") this.showBuffers("voice", event);
     if (event.type === "analysis") this.showBuffers("analysis", event);
-    if (event.type === "partial" || event.type === "final") this.showLatency(event.latency_ms);
+    if (event.type === "partial") this.showLatency(event.latency_ms);
+    if (event.type === "final") write(find("final-latency"), milliseconds(event.latency_ms.total_ms));
     if (Object.hasOwn(IN_WORDS, event.type)) this.tell(IN_WORDS[event.type](event), seconds);
     write(find("sent"), `${clock(seconds)}, ${megabytes(2 * RATE * seconds)}`);
   }

@@ -39,6 +39,7 @@ export function ofConnection(status, health) {
   if (status === 403) {
     return ["The server refuses this address", "Open the one it printed, or add it to security.allowed_origins."];
   }
+  if (status === 404) return ["This server takes no streams here", "Add native to server.protocols, then start anew."];
   if (status === 0) return ["The server is not reachable", `${KEPT} If it was stopped, start it again.`];
   if (health?.status === "draining") return ["The server is going down", "This page goes on as soon as it is back."];
   if (health && health.streams >= health.max_streams) {
