@@ -63,12 +63,17 @@ def test_the_client_configures() -> None:
     assert codec.sample_rate == 8_000
     assert codec.decode('{"config": {"sample_rate": 44100.0, "words": false, "phrase_list": ["a"]}}') == []
     assert codec.sample_rate == 44_100
+    assert codec.decode('{"config": {"sample_rate": "16000"}}') == []
+    assert codec.sample_rate == 16_000
     assert replies(codec, final("one"), Pong()) == [{"text": "one"}]
     codec.decode('{"config": {"max_alternatives": 3}}')
     assert replies(codec, final("one"), Pong()) == [{"alternatives": [{"text": "one", "confidence": 0.75}]}]
 
 
-@pytest.mark.parametrize("message", ["", "[]", '{"config": 3}', '{"config": {"sample_rate": 7}}', b"x" * 101])
+@pytest.mark.parametrize(
+    "message",
+    ["", "[]", '{"config": 3}', '{"config": {"sample_rate": 7}}', '{"config": {"sample_rate": "x"}}', b"x" * 101],
+)
 def test_what_cannot_be_read_is_refused_in_silence(message: str | bytes) -> None:
     codec = VoskCodec(max_message_bytes=100)
     with pytest.raises(ProtocolError) as caught:

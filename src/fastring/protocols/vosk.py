@@ -9,7 +9,7 @@ from fastring.errors import ProtocolError
 from fastring.events import Audio, ChannelEvent, Close, Closed, Failure, Final, Partial, Ping, Pong
 from fastring.protocols.codec import Counters, Message, close_frame
 from fastring.protocols.deepgram_results import alternative
-from fastring.protocols.messages import field, parse_object, write_object
+from fastring.protocols.messages import field, parse_object, shown, write_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,10 +82,7 @@ class VoskCodec:
         if "eof" in parsed:
             return [Close()]
         config = field(parsed, "config", dict, default={})
-        rate = config.get("sample_rate", self.sample_rate)
-        if not isinstance(rate, int | float) or not _MIN_RATE <= rate <= _MAX_RATE:
-            raise ProtocolError(f"'sample_rate' must be {_MIN_RATE}..{_MAX_RATE}, not {rate!a}", code="invalid_field")
-        self.sample_rate = round(rate)
+        self.sample_rate = _rate(config.get("sample_rate", self.sample_rate))
         self._words = bool(config.get("words", self._words))
         self._alternatives = field(config, "max_alternatives", int, default=0)
         return []
@@ -115,3 +112,14 @@ class VoskCodec:
 
     def _word(self, word: dict[str, Any]) -> dict[str, Any]:
         return {"word": word["word"], "start": word["start"], "end": word["end"], "conf": word["confidence"]}
+
+
+def _rate(value: object) -> int:
+    """A number, which clients also write as text."""
+    try:
+        rate = float(value) if isinstance(value, int | float | str) else 0.0
+    except (ValueError, OverflowError):
+        rate = 0.0
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        raise ProtocolError(f"'sample_rate' must be {_MIN_RATE}..{_MAX_RATE}, not {shown(value)}", code="invalid_field")
+    return round(rate)

@@ -60,6 +60,20 @@ async def test_raw_samples_are_taken_where_they_are_described(server: Running) -
     assert len(body["results"]["channels"][0]["alternatives"][0]["paragraphs"]["paragraphs"]) == 2
 
 
+@pytest.mark.parametrize(
+    ("asked", "given"),
+    [({}, False), ({"smart_format": True}, True), ({"smart_format": True, "paragraphs": False}, False)],
+)
+async def test_smart_format_of_a_recording_is_paragraphs_too(
+    server: Running, asked: dict[str, Any], given: bool
+) -> None:
+    path = listen_path(encoding="linear16", sample_rate=16_000, **asked)
+    _, body = await server.post(path, data=TWO_UTTERANCES)
+    (alternative,) = body["results"]["channels"][0]["alternatives"]
+    assert ("paragraphs" in alternative) is given
+    assert all(("punctuated_word" in word) is bool(asked) for word in alternative["words"])
+
+
 async def test_channels_are_heard_apart_or_as_one(server: Running) -> None:
     _, apart = await server.post(listen_path(multichannel=True), data=stereo_wav())
     assert transcripts(apart) == [" ".join(SCRIPT), ""]

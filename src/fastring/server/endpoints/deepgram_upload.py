@@ -33,8 +33,9 @@ async def transcribe(request: web.Request) -> web.Response:
     """
     services, request_id, created = request.app[SERVICES], new_request_id(), utc_now()
     options = ListenOptions.read(services, request.query)
-    wanted = Query({name: request.query[name] for name in _FLAGS if name in request.query})
+    wanted = Query({name: request.query[name] for name in (*_FLAGS, "smart_format") if name in request.query})
     flags = {name: wanted.flag(name, False) for name in _FLAGS}
+    flags["paragraphs"] = wanted.flag("paragraphs", wanted.flag("smart_format", False))
     if request.content_type == "application/json":
         raise Problem(400, "unsupported_media_type", "this server fetches no URLs: send the audio itself as the body")
     async with services.uploads.place(request) as place:
