@@ -192,7 +192,7 @@ async def _frames(pieces: list[bytes]) -> tuple[list[str], bool]:
     guard = FrameGuard(WebSocketReader(queue, 4096, False, True), refused.append)
     for piece in pieces:
         guard.feed_data(piece)
-    while guard._late:  # many tiny frames take several turns
+    while guard._late:  # noqa: ASYNC110 - many tiny frames take several turns, and nobody says when they are over
         await asyncio.sleep(0)
     return [repr(message) for message, _size in queue._buffer], guard.broken
 
