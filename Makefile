@@ -48,8 +48,8 @@ demo: $(VENV)/.built ## a real server hears a real recording, live
 test: dev ## every test of the fast part
 	@pytest
 
-test-full: dev ## the tests that take minutes, with their figures
-	@pytest -m full -s
+test-full: dev ## the tests that take minutes, and a table of what they measured
+	@pytest -m full -v --tb=short
 
 # --- what CI runs --------------------------------------------------------------------------------------------------
 check: test gates ## exactly what CI runs

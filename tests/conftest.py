@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from full_figures import FIGURES, table
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,3 +32,18 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture
+def figures(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Tell what a test measured: `make test-full` shows it in a table at the end."""
+    return lambda line: record_property(FIGURES, line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """After `pytest -m full`, the figures of all tests."""
+    if config.option.markexpr != "full":
+        return
+    terminalreporter.section("full tests: time, and what they measured")
+    for line in table(terminalreporter.getreports("passed") + terminalreporter.getreports("failed")):
+        terminalreporter.write_line(line)

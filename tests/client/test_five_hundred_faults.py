@@ -15,6 +15,8 @@ from fastring.asr.scripted import ScriptedTranscriber
 from fastring.client import AudioLost, Restarted, Resumed, VoiceStream, transcribe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fault_proxy import FaultProxy
 
     from fastring.asr.transcriber import Transcriber
@@ -69,10 +71,10 @@ async def uncut(engine: Transcriber | None = None) -> list[Any]:
 
 
 @pytest.mark.full
-async def test_five_hundred_faults_change_nothing() -> None:
+async def test_five_hundred_faults_change_nothing(figures: Callable[[str], None]) -> None:
     began = time.monotonic()
     told, made, resumed = await converse(500, seed=1)
-    print(f"\n{made} faults, resumed {resumed} times, {time.monotonic() - began:.0f} s")  # noqa: T201
+    figures(f"{made} faults, resumed {resumed} times, {time.monotonic() - began:.0f} s")
     assert told == await uncut()
     assert made == 500
     assert resumed >= 300

@@ -15,6 +15,8 @@ from fastring.protocols.native import NativeCodec
 from fastring.protocols.native_sources import SourcesCodec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastring.protocols.codec import Message
 
 CORPUS: list[Message] = [
@@ -89,7 +91,7 @@ def test_mutated_messages_are_taken_or_refused_with_a_code() -> None:
 
 
 @pytest.mark.full
-def test_a_million_of_them() -> None:
+def test_a_million_of_them(figures: Callable[[str], None]) -> None:
     started = time.monotonic()
     taken = throw(1_000_000, 2)
-    print(f"\n1,000,000 mutated messages in {time.monotonic() - started:.0f} s, {taken} of them taken")  # noqa: T201
+    figures(f"1,000,000 mutated messages in {time.monotonic() - started:.0f} s, {taken} of them taken")

@@ -16,7 +16,7 @@ from serving import BASE, settings_for_tests, silence, speech
 from fastring.asr.scripted import ScriptedTranscriber
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serving import Running, Serve
 
@@ -84,15 +84,17 @@ async def crowd(server: Running, clients: int, every_s: float, seconds: float) -
 
 
 @pytest.mark.full
-async def test_at_three_times_capacity_those_who_are_let_in_are_heard_in_time(serve: Serve) -> None:
+async def test_at_three_times_capacity_those_who_are_let_in_are_heard_in_time(
+    serve: Serve, figures: Callable[[str], None]
+) -> None:
     settings = settings_for_tests(admit_lag_ms=500)
     async with serve(settings, Priced()) as server:
         _, normal = await crowd(server, CAPACITY // 3, 0.3, 10)
         told, late = await crowd(server, 3 * CAPACITY, 0.3, 25)
         heard = told.count("heard")
         assert heard + told.count("refused: 503") == len(told)
-        print(  # noqa: T201
-            f"\ncapacity {CAPACITY}; asked {3 * CAPACITY}, heard {heard}; finals after speech, p95: normal"
+        figures(
+            f"capacity {CAPACITY}; asked {3 * CAPACITY}, heard {heard}; finals after speech, p95: normal"
             f" {normal[int(0.95 * len(normal))]:.2f} s, crowded {late[int(0.95 * len(late))]:.2f} s,"
             f" median {statistics.median(late):.2f} s"
         )

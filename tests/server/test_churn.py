@@ -29,6 +29,8 @@ from fastring.session.analysis import AnalysisSession
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serving import Running, Serve
 
 PATHS = [
@@ -190,9 +192,9 @@ async def test_hundreds_of_deaths_in_every_phase_leave_nothing(serve: Serve) -> 
 
 
 @pytest.mark.full
-async def test_ten_thousand_deaths_leave_nothing_and_memory_flat(serve: Serve) -> None:
+async def test_ten_thousand_deaths_leave_nothing_and_memory_flat(serve: Serve, figures: Callable[[str], None]) -> None:
     found = await churn(serve, 10_000)
     memory = found["memory"]
-    print(f"\n10,000 deaths, {found['per_s']:.0f} a second; MiB by thousands: {[round(m) for m in memory]}")  # noqa: T201
+    figures(f"10,000 deaths, {found['per_s']:.0f} a second; MiB by thousands: {[round(m) for m in memory]}")
     check(found)
     assert memory[-1] - memory[4] < 16  # of arenas, after the first half

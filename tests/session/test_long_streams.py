@@ -24,6 +24,8 @@ from fastring.events import Final, Partial
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastring.asr.transcriber import Hypothesis, Job
 
 CHUNK = 320
@@ -123,7 +125,7 @@ def _true_end(spoken: Spoken, begins: list[int], start: int, end: int) -> int:
         pytest.param("off", 600.0, marks=pytest.mark.full),
     ],
 )
-def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float) -> None:
+def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float, figures: Callable[[str], None]) -> None:
     engine = new_engine(short_encode)
     spoken = phrases(seconds, seed=21)
     listener, memory = Listener(engine), []
@@ -148,8 +150,8 @@ def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float) 
     commit, first = latencies(spoken, listener.told)
     partials = sum(isinstance(event, Partial) for _, event in listener.told)
     longest_s = max(took for _, took in listener.cost_s)
-    print(  # noqa: T201
-        f"\n{minutes:.1f} min, short_encode = {engine.short_encode}: {len(truth)} digits, WER {wer:.2f} % "
+    figures(
+        f"{minutes:.1f} min, short_encode = {engine.short_encode}: {len(truth)} digits, WER {wer:.2f} % "
         f"(offline {offline_wer:.2f} %), {against_offline} differ from offline, {partials} partials, 0 retractions\n"
         f"commit mean {np.mean(commit):.3f} p95 {np.percentile(commit, 95):.3f} s; "
         f"first partial p50 {np.median(first):.3f} p95 {np.percentile(first, 95):.3f} s; "
@@ -162,7 +164,7 @@ def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float) 
     assert np.percentile(commit, 95) <= 1.1
     # A frame, a message of 20 ms, and an inference.
     assert np.median(first) <= 0.5 + 0.032 + 0.02 + longest_s
-    assert cpu <= 0.2
+    assert cpu <= 0.15  # with 30 s windows; of a machine that is not too busy
     if seconds > 60:
         assert max(per_quarter) <= 1.35 * min(per_quarter)
         assert memory[-1] - memory[1] < 8
@@ -170,15 +172,17 @@ def test_a_stream_of_digits(short_encode: Literal["on", "off"], seconds: float) 
 
 @pytest.mark.parametrize("seconds", [20.0, pytest.param(600.0, marks=pytest.mark.full)])
 @pytest.mark.parametrize("sound", list(nobodys_sounds(0.1)))
-def test_nobodys_words(whisper_short: WhisperTranscriber, sound: str, seconds: float) -> None:
+def test_nobodys_words(
+    whisper_short: WhisperTranscriber, sound: str, seconds: float, figures: Callable[[str], None]
+) -> None:
     samples = nobodys_sounds(seconds)[sound]
     for level_db in (-50, -25) if sound != "silence" else (-120,):
         listener = Listener(whisper_short)
         listener.send(at_level(samples, level_db))
         listener.close()
         stats = listener.world.session.stats()
-        print(  # noqa: T201
-            f"\n{sound} at {level_db} dBFS, {seconds:.0f} s: {len(listener.told)} partials and finals, "
+        figures(
+            f"{sound} at {level_db} dBFS, {seconds:.0f} s: {len(listener.told)} partials and finals, "
             f"{stats.partial_jobs + stats.final_jobs} jobs, {stats.gated_share:.0%} kept from the voice detector"
         )
         assert [word for _, event in listener.told for word in event.words] == []

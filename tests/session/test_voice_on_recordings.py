@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import wave
+from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
@@ -115,7 +116,9 @@ def test_nobodys_words_are_not_sent(engine: WhisperTranscriber, sound: str, leve
         pytest.param("off", range(12), marks=pytest.mark.full),
     ],
 )
-def test_pauses_that_end_no_utterance_repeat_no_words(short_encode: Literal["on", "off"], seeds: range) -> None:
+def test_pauses_that_end_no_utterance_repeat_no_words(
+    short_encode: Literal["on", "off"], seeds: range, figures: Callable[[str], None]
+) -> None:
     """Whisper repeats itself where its window holds long pauses; the session does not let it hear any."""
     settings = AsrSettings(model="digits", language="en", workers=1, threads=1, short_encode=short_encode)
     engine = WhisperTranscriber(settings)
@@ -129,8 +132,8 @@ def test_pauses_that_end_no_utterance_repeat_no_words(short_encode: Literal["on"
         offline = [word.text for job in last_careful(world.jobs) for word in engine.transcribe([job])[0].words]
         offline_errors += word_errors(truth, offline)
     wer, offline_wer = 100 * errors / digits, 100 * offline_errors / digits
-    print(  # noqa: T201
-        f"\n{len(seeds)} utterances with pauses, short_encode = {short_encode}: {digits} digits, WER {wer:.2f} % "
+    figures(
+        f"{len(seeds)} utterances with pauses, short_encode = {short_encode}: {digits} digits, WER {wer:.2f} % "
         f"(offline, on the same segments, {offline_wer:.2f} %)"
     )
     assert wer <= min(offline_wer + 1.0, 2.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from resume_model import Schedule
@@ -34,11 +35,11 @@ async def test_no_commit_falls_between_the_end_of_an_utterance_and_the_start_of_
 
 @pytest.mark.full
 @pytest.mark.parametrize("restarts", [False, True], ids=["cuts", "cuts and restarts"])
-async def test_a_hundred_thousand_schedules(restarts: bool) -> None:
+async def test_a_hundred_thousand_schedules(restarts: bool, figures: Callable[[str], None]) -> None:
     began = time.monotonic()
     faults, resumed = await run(range(1_000_000, 1_050_000), restarts=restarts)
     took_s = time.monotonic() - began
-    print(f"\n50,000 schedules, {faults} faults, {resumed} resumed, {took_s:.0f} s: all kept")  # noqa: T201
+    figures(f"50,000 schedules, {faults} faults, {resumed} resumed, {took_s:.0f} s: all kept")
 
 
 async def test_the_model_sees_a_token_that_is_used_up_too_early(monkeypatch: pytest.MonkeyPatch) -> None:
