@@ -215,3 +215,14 @@ def test_whatever_happens_each_ticket_is_answered_once(
     for stream in "abc":  # nobody is held for ever
         desk.submit(stream, 1000, now=now + 200)
         assert len(dispatcher.take(Worker(), 0, now + 200)) == 1
+
+
+def test_a_final_that_loses_its_place_may_come_again() -> None:
+    desk = Desk(total=3)
+    for number in range(3):
+        desk.submit("a", number)
+    desk.submit("b", 3)
+    (text,) = desk.texts()
+    assert text == "a has most jobs waiting, and all places are taken"
+    assert isinstance(desk.told[0].error, QueueFullError)
+    assert desk.told[0].job.job_id == 2

@@ -109,6 +109,46 @@ def test_a_full_queue_refuses_partials_and_lets_finals_evict_the_last_partial() 
     assert drain(jobs) == "c2 d4 e5"
 
 
+def test_where_all_is_full_of_finals_who_has_most_gives_a_place_to_who_has_none() -> None:
+    jobs = queue(total=4)
+    for number, stream in enumerate("aab"):
+        jobs.put(ticket(stream, number))
+    last = ticket("a", 3)
+    jobs.put(last)
+    assert jobs.put(ticket("c", 4)) == [(last, "evicted")]
+    with pytest.raises(QueueFullError):  # one more is not many more
+        jobs.put(ticket("b", 5))
+    assert drain(jobs) == "a0 b2 c4 a1"
+
+
+def test_who_was_turned_away_first_has_the_next_place() -> None:
+    jobs = queue(total=2)
+    for number, stream in enumerate("ab"):
+        jobs.put(ticket(stream, number))
+    for number, stream in enumerate("cd", start=2):
+        with pytest.raises(QueueFullError):
+            jobs.put(ticket(stream, number))
+    assert names(jobs.take(1)) == "a0"
+    for number, stream in enumerate("aed", start=4):  # the place is kept for c
+        with pytest.raises(QueueFullError):
+            jobs.put(ticket(stream, number))
+    jobs.put(ticket("c", 6))
+    jobs.take(1)
+    jobs.put(ticket("a", 100))  # d has not come again for long, and e neither
+    assert drain(jobs) == "c6 a100"
+
+
+def test_who_has_gone_keeps_no_place() -> None:
+    jobs = queue(total=1)
+    jobs.put(ticket("a", 0))
+    with pytest.raises(QueueFullError):
+        jobs.put(ticket("b", 1))
+    jobs.remove_stream("b")
+    jobs.take(1)
+    jobs.put(ticket("c", 2))
+    assert drain(jobs) == "c2"
+
+
 def test_a_batch_is_of_one_kind_and_of_several_streams() -> None:
     jobs = queue()
     for number, stream in enumerate("aab"):

@@ -85,7 +85,11 @@ class Dispatcher:
             raise
         self.ledger.accept(ticket)
         for other, reason in displaced:
-            self._drop(other, reason, ticket.accepted_s)
+            if other.job.kind == "partial":
+                self._drop(other, reason, ticket.accepted_s)
+            else:
+                error = QueueFullError(f"{other.job.stream_id} has most jobs waiting, and all places are taken")
+                self._answer(other, "dropped", error, ticket.accepted_s)
 
     def cancel(self, stream_id: str, now: float) -> None:
         """A stream is gone: drop its tickets, and let the engine forget it when none of them runs any more."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fastring.errors import QueueFullError
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Job, Outcome
 
 __all__ = ["JobQueue", "Ticket"]
+
+_REMEMBERED_S: Final = 5.0  # a session comes again every two seconds at least; one that does not has given up
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +51,7 @@ class JobQueue:
         # Streams whose turn may come, next first. A stream stands in one of them, or in none while it is held.
         self._finals: OrderedDict[str, None] = OrderedDict()
         self._partials: OrderedDict[str, None] = OrderedDict()
+        self._turned_away: dict[str, float] = {}  # streams without any place, in turn, and when they last came
         self._held: Counter[str] = Counter()
         self._waiting = 0
 
@@ -63,7 +66,8 @@ class JobQueue:
         """Let a ticket wait.
 
         Returns:
-            The tickets that had to go for it, each with the reason: `replaced` or `evicted`.
+            The tickets that had to go for it, each with the reason: `replaced` or `evicted`. An evicted final has lost
+            nothing but its place: it may come again.
 
         Raises:
             QueueFullError: if there is no room; nothing has changed then.
@@ -71,7 +75,8 @@ class JobQueue:
         job = ticket.job
         lane = self._lanes.get(job.stream_id, [])
         obsolete = [other for other in lane if _makes_obsolete(job, other.job)]
-        victim = self._victim(job, lane, obsolete)
+        victim = self._victim(ticket, lane, obsolete)
+        self._turned_away.pop(job.stream_id, None)
         # A replaced partial leaves its place in the line to the one that replaces it.
         at = lane.index(obsolete[0]) if obsolete and job.kind == "partial" else len(lane)
         lane.insert(at, ticket)
@@ -150,18 +155,23 @@ class JobQueue:
 
     def remove_stream(self, stream_id: str) -> list[Ticket]:
         """Take all waiting tickets of a stream out."""
+        self._turned_away.pop(stream_id, None)
         gone = list(self._lanes.get(stream_id, ()))
         for ticket in gone:
             self.remove(ticket)
         return gone
 
-    def _victim(self, job: Job, lane: list[Ticket], obsolete: list[Ticket]) -> Ticket | None:
+    def _victim(self, ticket: Ticket, lane: list[Ticket], obsolete: list[Ticket]) -> Ticket | None:
         """Who must go besides the obsolete, if the queue would be too full.
 
-        A final takes the place of a partial: of its own stream, or of the one that came last where all is full.
+        A final takes the place of a partial: of its own stream, or of the one that came last where all is full. Where
+        all is full of finals, a stream that has none waiting, or few, takes the last place of the one that has most: so
+        clients wait alike, and not as they were lucky to find a place.
         """
+        job = ticket.job
         share_full = len(lane) - len(obsolete) >= self._max_per_stream
-        if not share_full and self._waiting - len(obsolete) < self._max_total:
+        free = self._max_total - self._waiting + len(obsolete)
+        if not share_full and free > self._before(ticket):
             return None
         if job.kind == "final":
             own = [other for other in lane if other.job.kind == "partial" and other not in obsolete]
@@ -169,9 +179,24 @@ class JobQueue:
             candidates = own or [other for other in everyone if other not in obsolete]
             if candidates:
                 return max(candidates, key=lambda other: other.accepted_s)
+            greediest = max(self._lanes.values(), key=len, default=lane)
+            if not share_full and len(greediest) > len(lane) + 1:
+                return greediest[-1]
         if share_full:
             raise QueueFullError(f"{job.stream_id} has {len(lane)} jobs waiting: max_queue is {self._max_per_stream}")
+        if job.kind == "final" and not lane:
+            self._turned_away[job.stream_id] = ticket.accepted_s
         raise QueueFullError(f"{self._waiting} jobs wait in all: max_queue_total is {self._max_total}")
+
+    def _before(self, ticket: Ticket) -> int:
+        """How many places are kept for others, who were turned away before this stream was and will come again."""
+        if not self._turned_away:
+            return 0
+        now = ticket.accepted_s
+        self._turned_away = {name: at for name, at in self._turned_away.items() if now - at <= _REMEMBERED_S}
+        names = list(self._turned_away)
+        name = ticket.job.stream_id
+        return names.index(name) if name in self._turned_away else len(names)
 
     def _next(self) -> Ticket | None:
         stream_id = next(iter(self._finals or self._partials), None)
