@@ -12,28 +12,32 @@ import sys
 COMMAND = ["pip-audit", "--skip-editable", "--progress-spinner", "off", "--format", "json"]
 
 
-def holes(report: str) -> list[str]:
-    """One line for each advisory in a report of pip-audit.
+def holes(report: str) -> tuple[list[str], int]:
+    """One line for each advisory in a report of pip-audit, and how many packages it could look up.
 
     Raises:
-        ValueError: it is no report.
+        ValueError: it is no report, or it knows of no package.
     """
     found = json.loads(report)
     if not isinstance(found, dict) or not isinstance(found.get("dependencies"), list):
         raise ValueError("no report of pip-audit")
-    return [
+    checked = sum("skip_reason" not in package for package in found["dependencies"])
+    if not checked:  # an index without advisories answers for every package that it does not know it
+        raise ValueError("no package was found")
+    lines = [
         f"{package['name']} {package.get('version', '?')}: {hole['id']}"
         + (f", mended in {', '.join(hole['fix_versions'])}" if hole.get("fix_versions") else "")
         for package in found["dependencies"]
         for hole in package.get("vulns", [])
     ]
+    return lines, checked
 
 
 def main(arguments: list[str]) -> int:
     """0: nothing found, or nothing to be had; 1: a hole, or with `--strict` no answer."""
     try:
         run = subprocess.run(COMMAND, capture_output=True, text=True, timeout=300, check=False)
-        found = holes(run.stdout)
+        found, checked = holes(run.stdout)
     except FileNotFoundError:
         print("audit: pip-audit is not installed")
         return 1
@@ -42,7 +46,7 @@ def main(arguments: list[str]) -> int:
         return 1 if "--strict" in arguments else 0
     for line in found:
         print(f"audit: {line}")
-    print(f"audit: {len(found)} known holes in what is installed")
+    print(f"audit: {len(found)} known holes in {checked} installed packages")
     return 1 if found else 0
 
 

@@ -32,13 +32,14 @@ HOLED = {"dependencies": [{"name": "aiohttp", "version": "3.14.4", "vulns": [HOL
 @pytest.mark.parametrize(
     ("said", "exit_code", "arguments", "result", "told"),
     [
-        (json.dumps(CLEAN), 0, [], 0, "0 known holes"),
+        (json.dumps(CLEAN), 0, [], 0, "0 known holes in 1 installed packages"),
+        (json.dumps({"dependencies": CLEAN["dependencies"][1:]}), 0, [], 0, "NOTHING WAS CHECKED"),
         (json.dumps(HOLED), 1, [], 1, "aiohttp 3.14.4: PYSEC-2026-1, mended in 3.14.5"),
         ("", 1, [], 0, "NOTHING WAS CHECKED"),
         ("", 1, ["--strict"], 1, "NOTHING WAS CHECKED"),
         ("[]", 1, ["--strict"], 1, "NOTHING WAS CHECKED"),
     ],
-    ids=["clean", "holed", "out of reach", "out of reach, strict", "another answer"],
+    ids=["clean", "an index without advisories", "holed", "out of reach", "out of reach, strict", "another answer"],
 )
 def test_what_is_found_fails_and_what_cannot_be_asked_is_told(
     said: str,
