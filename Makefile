@@ -18,18 +18,29 @@ $(BIN)/uv:
 	  { echo "fastring needs Python 3.10 or newer; say which: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	@command -v $${CXX:-c++} >/dev/null || \
 	  { echo "fastring needs a C++20 compiler: apt-get install g++   (or xcode-select --install)"; exit 1; }
+	@echo "setting up .venv ..."
 	@$(PYTHON) -m venv $(VENV) || { echo "no venv in this Python: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || { $(NO_NETWORK); }
+
+# What cannot be had ends in one of these lines, behind what the tool itself says.
+NO_NETWORK = echo "packages cannot be had: this needs a network, or a mirror that PIP_INDEX_URL and UV_DEFAULT_INDEX name"; exit 1
+BUILD_LOG := build/install.log
+NOT_BUILT = grep -v '^DEBUG' $(BUILD_LOG) | tail -20; echo "the package cannot be built or installed: see $(BUILD_LOG)"; exit 1
+# The steps of the build as they are done, out of all that is said.
+STEP := ^DEBUG (\[[0-9]+/[0-9]+\]) .*[ /]([^ /]+)$$
+STEPS = step='$(STEP)'; while IFS= read -r line; do \
+  if [[ $$line =~ $$step ]]; then echo "  $${BASH_REMATCH[1]} $${BASH_REMATCH[2]}"; fi; done
 
 # Tools first (they build the extension), then the package itself, editable.
 $(VENV)/.tools: pyproject.toml | $(BIN)/uv
-	@echo "setting up .venv ..."
-	@$(UV) --group dev
+	@echo "installing the tools ..."
+	@$(UV) --group dev || { $(NO_NETWORK); }
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.tools $(SOURCES)
-	@echo "building the native core (minutes, on a slow machine) ..."
-	@$(UV) --no-build-isolation -Ccmake.define.FASTRING_WERROR=ON -e '.[all]'
+	@echo "building the native core (minutes, on a slow machine) and installing what fastring needs ..."
+	@mkdir -p build; set -o pipefail; NO_COLOR=1 $(UV:--quiet=--verbose) --no-build-isolation \
+	  -Ccmake.define.FASTRING_WERROR=ON -e '.[all]' 2>&1 | tee $(BUILD_LOG) | { $(STEPS); } || { $(NOT_BUILT); }
 	@touch $@
 
 # The official JavaScript clients. Without npm the tests that run them are skipped.
