@@ -1,29 +1,39 @@
-// The dashboard in headless Chromium, used as somebody would. Says what was seen, as JSON.
+// The dashboard in headless Chromium, used as somebody would.
+// The first line of the input is {executable, wav}; each further one is a scene {does, url, ...}, answered with a line.
 import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
 import { chromium } from "playwright-core";
 
-const { executable, url, does, wav = "", key = "", reference = "", allowed = true } = JSON.parse(process.argv[2]);
 const PATIENCE = { timeout: 20_000 };
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+const { executable, wav } = JSON.parse((await lines.next()).value);
 const browser = await chromium.launch({
   executablePath: executable,
   args: [
     "--no-sandbox",
     "--use-fake-device-for-media-stream",
-    allowed ? "--use-fake-ui-for-media-stream" : "--deny-permission-prompts",
-    ...(wav ? [`--use-file-for-fake-audio-capture=${wav}%noloop`] : []),
+    `--use-file-for-fake-audio-capture=${wav}%noloop`,
     "--autoplay-policy=no-user-gesture-required",
   ],
 });
-const page = await browser.newPage();
-const seen = { complaints: [], asked: [], protocols: [] };
-page.on("console", (message) => message.type() === "error" && seen.complaints.push(message.text()));
-page.on("pageerror", (error) => seen.complaints.push(String(error)));
-page.on("request", (request) => seen.asked.push(request.url()));
-page.on("websocket", (socket) => seen.asked.push(socket.url()));
-await page.addInitScript(() => {
-  window.violations = [];
-  document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
-});
+let page, seen; // of the scene that is played
+
+/** A page of its own for each scene; whatever it complains of and asks for is seen. */
+async function open({ url, allowed }) {
+  const context = await browser.newContext({ permissions: allowed ? ["microphone"] : [] });
+  page = await context.newPage();
+  const now = { complaints: [], asked: [] };
+  seen = now;
+  page.on("console", (message) => message.type() === "error" && now.complaints.push(message.text()));
+  page.on("pageerror", (error) => now.complaints.push(String(error)));
+  page.on("request", (request) => now.asked.push(request.url()));
+  page.on("websocket", (socket) => now.asked.push(socket.url()));
+  await page.addInitScript(() => {
+    window.violations = [];
+    document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
+  });
+  await page.goto(url);
+}
 
 const text = (selector) => page.textContent(selector);
 const until = (condition, argument) => page.waitForFunction(condition, argument, PATIENCE);
@@ -70,7 +80,7 @@ async function drop(name, base64) {
 }
 
 const scenes = {
-  async sample() {
+  async sample({ reference }) {
     await ready();
     await page.evaluate(watch);
     await page.selectOption("#samples", { index: 3 });
@@ -99,7 +109,7 @@ const scenes = {
     seen.complaints = seen.complaints.filter((complaint) => !complaint.includes("inline script violates"));
   },
 
-  async microphone() {
+  async microphone({ key }) {
     await page.waitForSelector("#key-dialog[open]");
     await page.fill("#key", "wrong");
     await page.keyboard.press("Enter");
@@ -121,14 +131,14 @@ const scenes = {
     seen.complaints = seen.complaints.filter((complaint) => !complaint.includes("401"));
   },
 
-  async files() {
+  async files({ file }) {
     await ready();
     await page.click("#microphone");
     seen.denied = await notice("source");
     await drop("broken.mp3", "bm8gc291bmQ=");
     await until(() => document.querySelector(".notice")?.textContent.includes("broken.mp3"));
     seen.unreadable = await notice("source");
-    await drop("speech.wav", readFileSync(wav).toString("base64"));
+    await drop("speech.wav", readFileSync(file).toString("base64"));
     await until(() => document.querySelector("#transcript .word"));
     await finished();
     seen.words = await words();
@@ -170,6 +180,46 @@ const scenes = {
     seen.notices = await page.$$eval(".notice", (all) => all.map((it) => it.textContent));
   },
 
+  /** An hour of events at once: the page keeps so much and no more. */
+  async hour() {
+    await ready();
+    seen.kept = await page.evaluate(async () => {
+      const load = async (name) => import(`/dashboard/${name}.js`);
+      const { Transcript } = await load("transcript");
+      const { StreamCard } = await load("stream");
+      const { Waveform } = await load("waveform");
+      const transcript = new Transcript();
+      const rooms = [transcript, new StreamCard(), new Waveform(document.getElementById("waveform"))];
+      const tell = (event, seconds) => rooms.forEach((room) => room.hear(event, seconds));
+      const latency_ms = { total_ms: 1, inference_ms: 1, buffer_ms: 0, queue_ms: 0 };
+      const block = new Int16Array(16_000).map((_, index) => index % 3000);
+      for (let utterance = 0; utterance < 1200; utterance++) {
+        const words = [{ word: "one", start: 3 * utterance, end: 3 * utterance + 0.4, confidence: 0.4, stable: true }];
+        const said = { utterance, start: 3 * utterance, text: "one", stable_text: "one", words, latency_ms };
+        rooms[2].push(block);
+        tell({ type: "analysis", onsets: [3 * utterance], buffer_usage: 0.1, dropped: 0 }, 3 * utterance);
+        tell({ type: "speech_started", utterance, start: 3 * utterance }, 3 * utterance);
+        tell({ type: "partial", buffer_usage: 0.1, dropped: 0, ...said }, 3 * utterance);
+        const trigger = { trigger_id: `t${utterance}`, text: "one", confidence: 1 };
+        tell({ type: "early_trigger", utterance, ...trigger }, 3 * utterance);
+        tell({ type: "reply_delta", utterance, text: "two" }, 3 * utterance);
+        tell({ type: "final", ...said }, 3 * utterance);
+        tell({ type: "speech_ended", utterance, end: 3 * utterance + 1 }, 3 * utterance);
+        rooms[2].push(block);
+        rooms[2].push(block);
+      }
+      const { onsets, speech, words } = rooms[2];
+      return {
+        lines: document.querySelectorAll("#transcript li").length,
+        known: transcript.lines.size,
+        happenings: document.querySelectorAll("#happenings li").length,
+        doubtful: document.querySelectorAll("#transcript .doubtful").length,
+        reply: document.querySelector("#transcript .reply").textContent,
+        shown: onsets.length + speech.length + words.size,
+      };
+    });
+  },
+
   async full() {
     await ready();
     await page.click("#sample");
@@ -178,11 +228,16 @@ const scenes = {
   },
 };
 
-try {
-  await page.goto(url);
-  await scenes[does]();
-  seen.violations = await page.evaluate(() => window.violations);
-  process.stdout.write(JSON.stringify(seen));
-} finally {
-  await browser.close();
+for await (const line of lines) {
+  const ask = JSON.parse(line);
+  try {
+    await open(ask);
+    await scenes[ask.does](ask);
+    seen.violations = await page.evaluate(() => window.violations);
+  } catch (error) {
+    seen = { error: `${ask.does}: ${error.stack}`, complaints: seen?.complaints };
+  }
+  await page?.context().close();
+  process.stdout.write(`${JSON.stringify(seen)}\n`);
 }
+await browser.close();

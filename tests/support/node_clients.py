@@ -22,17 +22,28 @@ def run_module(code: str, *, timeout_s: float = 120) -> str:
     return _run(["--input-type=module", "--eval", code], timeout_s)
 
 
+def start_node(script: str) -> subprocess.Popen[str]:
+    """A script of `tests/js` that is talked to over its input and output; see `run_node`."""
+    return subprocess.Popen(
+        [_node(), str(FOLDER / script)], cwd=FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
 def _run(arguments: list[str], timeout_s: float) -> str:
+    result = subprocess.run(
+        [_node(), *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=timeout_s, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def _node() -> str:
     node = shutil.which("node") or ""
     if not node:
         _miss("no node on this machine")
     if not (FOLDER / "node_modules" / ".installed").exists():
         _miss("the JavaScript clients are not installed: make dev")
-    result = subprocess.run(
-        [node, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=timeout_s, check=False
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+    return node
 
 
 def _miss(what: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import web
-from node_clients import run_node
+from node_clients import start_node
 
 from fastring.config import SecuritySettings, ServerSettings, Settings
 from fastring.recordings import recording, recording_path
@@ -19,7 +19,7 @@ from fastring.server.app import build_app
 from fastring.server.run import make_runner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
     from serving import Serve
 
@@ -29,13 +29,43 @@ KEY = "dashboard-test-key"
 SETTINGS = Settings(server=ServerSettings(port=0, drain_s=0.2))
 
 
-def browse(url: str, does: str, **asked: Any) -> Any:
-    """What a scene of `dashboard.mjs` saw, as something to await."""
+class Browser:
+    """Chromium with a recording for its microphone, and who uses it: `dashboard.mjs`."""
+
+    def __init__(self, executable: str) -> None:
+        self._process = start_node("dashboard.mjs")
+        self._write({"executable": executable, "wav": str(recording_path("seen_2"))})
+
+    async def see(self, url: str, does: str, *, allowed: bool = True, **asked: Any) -> Any:
+        """What a scene shows."""
+        seen = await asyncio.to_thread(self._play, {"url": url, "does": does, "allowed": allowed, **asked})
+        assert "error" not in seen, seen
+        return seen
+
+    def _play(self, scene: dict[str, Any]) -> Any:
+        assert self._process.stdout is not None
+        self._write(scene)
+        line = self._process.stdout.readline()
+        return json.loads(line) if line else {"error": f"Node has ended: {self._process.wait()}"}
+
+    def _write(self, value: Any) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(value) + "\n")
+        self._process.stdin.flush()
+
+    def close(self) -> None:
+        """Chromium goes when there is nothing more to play."""
+        self._process.communicate(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
     executable = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if executable is None:
         pytest.skip("no Chromium on this machine")
-    order = json.dumps({"executable": executable, "url": url, "does": does, **asked})
-    return asyncio.to_thread(lambda: json.loads(run_node("dashboard.mjs", order)))
+    browser = Browser(executable)
+    yield browser
+    browser.close()
 
 
 @contextlib.asynccontextmanager
@@ -50,10 +80,10 @@ async def serving_on(port: int, transcriber: Transcriber) -> AsyncIterator[None]
         await runner.cleanup()
 
 
-async def test_a_sample_shows_all_there_is_to_see(serve: Serve, digits: Transcriber) -> None:
+async def test_a_sample_shows_all_there_is_to_see(serve: Serve, digits: Transcriber, browser: Browser) -> None:
     said = recording("seen_2").text
     async with serve(SETTINGS, digits) as server:
-        seen = await browse(server.url, "sample", reference=said.replace("one", "two"))
+        seen = await browser.see(server.url, "sample", reference=said.replace("one", "two"))
         await server.empty()
     assert seen["words"].split() == said.split()
     assert seen["spoken"].split() == said.split()[-len(seen["spoken"].split()) :]
@@ -75,9 +105,9 @@ async def test_a_sample_shows_all_there_is_to_see(serve: Serve, digits: Transcri
     assert (seen["complaints"], seen["injected"]) == ([], [False, ["script-src-elem"]])
 
 
-async def test_with_a_key_the_microphone_is_heard(serve: Serve, digits: Transcriber) -> None:
+async def test_with_a_key_the_microphone_is_heard(serve: Serve, digits: Transcriber, browser: Browser) -> None:
     async with serve(replace(SETTINGS, security=SecuritySettings(api_keys=(KEY,))), digits) as server:
-        seen = await browse(server.url, "microphone", key=KEY, wav=str(recording_path("seen_2")))
+        seen = await browser.see(server.url, "microphone", key=KEY)
         await server.empty()
     assert "does not know this key" in seen["problem"]
     assert seen["connection"] == "live"
@@ -88,9 +118,11 @@ async def test_with_a_key_the_microphone_is_heard(serve: Serve, digits: Transcri
     assert (seen["complaints"], seen["violations"]) == ([], [])
 
 
-async def test_files_may_be_dropped_and_troubles_are_told_in_words(serve: Serve, digits: Transcriber) -> None:
+async def test_files_may_be_dropped_and_troubles_are_told_in_words(
+    serve: Serve, digits: Transcriber, browser: Browser
+) -> None:
     async with serve(SETTINGS, digits) as server:
-        seen = await browse(server.url, "files", wav=str(recording_path("unseen_0")), allowed=False)
+        seen = await browser.see(server.url, "files", file=str(recording_path("unseen_0")), allowed=False)
         await server.empty()
     assert "The microphone is not allowed" in seen["denied"]
     assert "Allow it for this page" in seen["denied"]
@@ -100,11 +132,11 @@ async def test_files_may_be_dropped_and_troubles_are_told_in_words(serve: Serve,
 
 
 async def test_a_lost_connection_is_resumed_and_a_server_that_starts_anew_is_found_again(
-    serve: Serve, digits: Transcriber
+    serve: Serve, digits: Transcriber, browser: Browser
 ) -> None:
     async with serve(SETTINGS, digits) as server:
         port = int(server.netloc.rpartition(":")[2])
-        watching = asyncio.ensure_future(browse(server.url, "restart"))
+        watching = asyncio.ensure_future(browser.see(server.url, "restart"))
         while not watching.done() and not server.services.metrics.summary()["latency_sample_count"]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         for connection in list(server.services.registry.connections):
@@ -120,16 +152,24 @@ async def test_a_lost_connection_is_resumed_and_a_server_that_starts_anew_is_fou
     assert any(line.startswith("Connection lost") for line in seen["happened"])
 
 
-async def test_who_presses_everything_at_once_gets_one_stream(serve: Serve) -> None:
+async def test_who_presses_everything_at_once_gets_one_stream(serve: Serve, browser: Browser) -> None:
     async with serve() as server:
-        seen = await browse(server.url, "hasty")
+        seen = await browser.see(server.url, "hasty")
         await server.empty()
     assert seen["streams"] == ["audio", "voice"]
     assert (seen["notices"], seen["complaints"]) == ([], [])
 
 
-async def test_a_server_that_is_full_says_what_is_missing(serve: Serve) -> None:
+async def test_an_hour_of_speech_does_not_fill_the_page(serve: Serve, browser: Browser) -> None:
+    async with serve() as server:
+        kept = (await browser.see(server.url, "hour"))["kept"]
+    assert (kept["lines"], kept["known"], kept["happenings"]) == (300, 300, 60)
+    assert (kept["doubtful"], kept["reply"]) == (300, "two")
+    assert kept["shown"] < 30
+
+
+async def test_a_server_that_is_full_says_what_is_missing(serve: Serve, browser: Browser) -> None:
     async with serve(max_streams=1) as server:
-        seen = await browse(server.url, "full")
+        seen = await browser.see(server.url, "full")
     assert "The measures are missing" in seen["notice"]
     assert "all of its 1 streams" in seen["notice"]

@@ -189,6 +189,7 @@ export class Run {
 
   over(failure) {
     if (failure && !this.aborted) this.notices.show("source", "error", ...troubles.ofFailure(failure));
+    if (!failure && !this.stopping) this.notices.show("source", "warn", ...troubles.STOPPED);
     this.finish();
   }
 

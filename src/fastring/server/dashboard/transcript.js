@@ -3,6 +3,7 @@ import { cap, find, make, write } from "./dom.js";
 import { clock } from "./format.js";
 
 const LINES = 300;
+const NEAR_END = 60; // pixels
 const DOUBTFUL = 0.5; // of confidence
 
 class Line {
@@ -73,6 +74,11 @@ export class Transcript {
     this.box = find("transcript-box");
     this.list = find("transcript");
     this.lines = new Map();
+    this.atEnd = true;
+    this.scrolling = 0;
+    this.box.onscroll = () => {
+      this.atEnd = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < NEAR_END;
+    };
     find("clear").onclick = () => this.clear();
     find("copy").onclick = () => this.copy();
     find("copy").hidden = !navigator.clipboard;
@@ -109,11 +115,13 @@ export class Transcript {
 
   /** Stay at the end, unless somebody reads further up. */
   follow(change) {
-    const { box } = this;
-    const atEnd = box.scrollHeight - box.scrollTop - box.clientHeight < 60;
     change();
     find("transcript-empty").hidden = this.list.children.length > 0;
-    if (atEnd) box.scrollTop = box.scrollHeight;
+    if (!this.atEnd || this.scrolling) return;
+    this.scrolling = requestAnimationFrame(() => { // once for all that is new: each look at its height costs a layout
+      this.scrolling = 0;
+      this.box.scrollTop = this.box.scrollHeight;
+    });
   }
 
   clear() {

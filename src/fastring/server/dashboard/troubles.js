@@ -13,6 +13,8 @@ const MICROPHONE = {
   ],
 };
 
+export const STOPPED = ["The server ended the stream", "Somebody stopped it there. Start again to go on."];
+
 const KEPT = "What is said meanwhile is kept, up to a minute.";
 
 export const DEAF = ["Nothing comes from the microphone", "Is it still plugged in? Stop, then start it again."];
@@ -39,6 +41,7 @@ export function ofConnection(status, health) {
   if (status === 403) {
     return ["The server refuses this address", "Open the one it printed, or add it to security.allowed_origins."];
   }
+  if (status === 429) return ["The server was asked too often", "Wait a little: it lets this address in again."];
   if (status === 404) return ["This server takes no streams here", "Add native to server.protocols, then start anew."];
   if (status === 0) return ["The server is not reachable", `${KEPT} If it was stopped, start it again.`];
   if (health?.status === "draining") return ["The server is going down", "This page goes on as soon as it is back."];

@@ -29,12 +29,23 @@ export class Waveform {
 
   /** @param {Int16Array} samples */
   push(samples) {
-    for (const sample of samples) {
+    for (let from = 0; from < samples.length;) {
       const column = Math.floor(this.samples / COLUMN_SAMPLES) % COLUMNS;
-      if (this.samples++ % COLUMN_SAMPLES === 0) this.low[column] = this.high[column] = sample;
-      else if (sample < this.low[column]) this.low[column] = sample;
-      else if (sample > this.high[column]) this.high[column] = sample;
+      const filled = this.samples % COLUMN_SAMPLES;
+      const part = samples.subarray(from, from + COLUMN_SAMPLES - filled);
+      this.widen(column, part, filled ? this.low[column] : part[0], filled ? this.high[column] : part[0]);
+      this.samples += part.length;
+      from += part.length;
     }
+  }
+
+  widen(column, samples, low, high) {
+    for (const sample of samples) {
+      if (sample < low) low = sample;
+      else if (sample > high) high = sample;
+    }
+    this.low[column] = low;
+    this.high[column] = high;
   }
 
   /** @param {object} event of the session */
