@@ -278,6 +278,14 @@ def test_an_engine_that_stands_in_hears_several_at_once() -> None:
     assert sorted(second.calls) == [1, 1, 8]
 
 
+def test_the_services_behind_it_are_asked_each() -> None:
+    first, second, third, chain, _ = three()
+    first.reach = lambda: ["no such key"]  # type: ignore[attr-defined]
+    third.reach = list  # type: ignore[attr-defined]
+    assert chain.reach() == ["no such key"]
+    assert second.jobs == []
+
+
 def test_streams_are_told_each_for_itself_and_forgotten_everywhere() -> None:
     first, second, third, chain, _ = three()
     first.fails = GONE

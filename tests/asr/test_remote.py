@@ -56,3 +56,9 @@ def test_how_long_the_service_asks_us_to_wait(headers: dict[str, str], seconds: 
 
 def test_a_date_to_come() -> None:
     assert 55 < retry_after_s({"Retry-After": email.utils.formatdate(time.time() + 60, usegmt=True)}) <= 60
+
+
+@pytest.mark.parametrize(("status", "hinted"), [(400, True), (404, True), (429, False), (500, False)])
+def test_what_to_look_at_is_named_where_the_request_is_at_fault(status: int, hinted: bool) -> None:
+    error = refusal("The service", status, {}, request_hint="a.model")
+    assert ("look at a.model" in str(error)) is hinted

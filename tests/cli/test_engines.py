@@ -73,6 +73,55 @@ def test_a_wrong_key_ends_the_command_and_says_so(hear: Callable[..., Any]) -> N
     assert "wr0ng" not in result.stderr + result.stdout
 
 
+WRONG = [
+    ({"DEEPGRAM_API_KEY": "wr0ng"}, (), "set DEEPGRAM_API_KEY"),
+    ({"DEEPGRAM_API_KEY": KEY}, ("--set", "deepgram.model=nosuchmodel"), "deepgram.model"),
+    ({"DEEPGRAM_API_KEY": KEY, "DEEPGRAM_BASE_URL": "http://127.0.0.1:9"}, (), "deepgram.base_url"),
+]
+
+
+@pytest.mark.parametrize("engine", ["deepgram", "deepgram-batch"])
+@pytest.mark.parametrize(("environment", "arguments", "named"), WRONG, ids=["key", "model", "address"])
+def test_what_is_wrong_is_named_by_every_command(
+    hear: Callable[..., Any], engine: str, environment: dict[str, str], arguments: tuple[str, ...], named: str
+) -> None:
+    with DeepgramPeer(hear) as peer:
+        known = {"DEEPGRAM_BASE_URL": peer.url, **environment}
+        told = run("--engine", engine, *arguments, recording_path("seen_0"), **known)
+        looked = CliRunner().invoke(app, ["doctor", "--engine", engine, *arguments], env=known)
+    assert named in told.stderr
+    assert (told.exit_code, looked.exit_code) == (1, 1)
+    (found,) = [line for line in looked.stdout.splitlines() if line.startswith("fail")]
+    assert named in found
+    assert "wr0ng" not in told.stderr + looked.stdout
+
+
+@pytest.mark.parametrize("engine", ["deepgram", "deepgram-batch"])
+def test_a_service_that_would_serve_is_asked_for_next_to_nothing(hear: Callable[..., Any], engine: str) -> None:
+    with DeepgramPeer(hear) as peer:
+        settings = ["--set", f"deepgram.base_url={peer.url}", "--set", f"deepgram.api_key={KEY}"]
+        looked = CliRunner().invoke(app, ["doctor", "--engine", engine, *settings])
+    assert f"ok   model       {engine} is set up, and its service would serve" in looked.stdout
+    assert peer.samples + sum(peer.posts) <= 1600
+
+
+def test_a_server_says_at_once_what_its_speakers_would_hear(hear: Callable[..., Any]) -> None:
+    command = [sys.executable, "-m", "fastring", "serve", "--port", "0", "--engine", "deepgram"]
+    with DeepgramPeer(hear) as peer:
+        environment = {**os.environ, "DEEPGRAM_API_KEY": "wr0ng", "DEEPGRAM_BASE_URL": peer.url}
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert "ready on" in process.stdout.readline()
+            warned = process.stderr.readline()
+            process.terminate()
+    assert warned.startswith("warning: Deepgram refuses the key")
+    assert "set DEEPGRAM_API_KEY" in warned
+    assert "wr0ng" not in warned
+
+
 def test_what_stands_in_is_told(hear: Callable[..., Any], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     with DeepgramPeer(hear, live=503) as peer:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from fastring.asr.breaker import CircuitBreaker
 from fastring.asr.gathering import Gathering
-from fastring.asr.transcriber import Hypothesis, Rebuildable
+from fastring.asr.transcriber import Hypothesis, Reachable, Rebuildable
 from fastring.errors import ConfigError, EngineFailedError, EngineUnavailableError, QueueFullError
 from fastring.events import Status
 
@@ -132,6 +132,11 @@ class FallbackTranscriber:
         """
         together = self._hear_together(jobs) if len(jobs) > 1 else None
         return together or [self._answer(job) for job in jobs]
+
+    def reach(self) -> list[str]:
+        """See `Reachable`: those of the engines that ask a service."""
+        engines = [engine.transcriber for engine in self._engines]
+        return [trouble for engine in engines if isinstance(engine, Reachable) for trouble in engine.reach()]
 
     def forget(self, stream_id: str) -> None:
         """Drop whatever is kept for a stream."""

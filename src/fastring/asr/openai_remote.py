@@ -8,11 +8,12 @@ import time
 import wave
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import openai
 
 from fastring.asr.backoff import Backoff
 from fastring.asr.remote import refusal
-from fastring.asr.transcriber import Capabilities, Hypothesis
+from fastring.asr.transcriber import Capabilities, Hypothesis, Job
 from fastring.audio.pcm import float32_to_pcm16
 from fastring.errors import EngineUnavailableError
 from fastring.events import Word
@@ -20,7 +21,6 @@ from fastring.events import Word
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastring.asr.transcriber import Job
     from fastring.config import OpenAISettings
 
 __all__ = ["UNKNOWN_CONFIDENCE", "OpenAITranscriber"]
@@ -70,6 +70,14 @@ class OpenAITranscriber:
             EngineUnavailableError: if the service cannot be had, within the retries that the settings allow.
         """
         return [self._hear(job) for job in jobs]
+
+    def reach(self) -> list[str]:
+        """See `Reachable`: a fifth of a second of silence is sent."""
+        try:
+            self._ask(Job(0, "", 0, "final", 0, np.zeros(2 * _MIN_SAMPLES, np.float32)))
+        except EngineUnavailableError as error:
+            return [str(error)]
+        return []
 
     def forget(self, stream_id: str) -> None:
         """Nothing is kept per stream."""
@@ -125,10 +133,13 @@ class OpenAITranscriber:
                 error.response.headers,
                 detail,
                 key_hint="OPENAI_API_KEY or openai.api_key",
+                request_hint="openai.base_url, with its /v1, and openai.model",
             ) from error
         except openai.APIError as error:
             raise EngineUnavailableError(
-                f"{self._settings.base_url} cannot be reached: {error.__cause__ or error}", reason="unreachable"
+                f"{self._settings.base_url} (OPENAI_BASE_URL or openai.base_url) cannot be reached: "
+                f"{error.__cause__ or error}",
+                reason="unreachable",
             ) from error
 
 

@@ -18,7 +18,13 @@ _PASSING = frozenset({408, 409, 425, 429})
 
 
 def refusal(
-    service: str, status: int, headers: Mapping[str, str], detail: str = "", *, key_hint: str = ""
+    service: str,
+    status: int,
+    headers: Mapping[str, str],
+    detail: str = "",
+    *,
+    key_hint: str = "",
+    request_hint: str = "",
 ) -> EngineUnavailableError:
     """The error for an HTTP status that is no success.
 
@@ -28,6 +34,7 @@ def refusal(
         headers: of the answer, names in any case.
         detail: what the answer says; shortened, and shown escaped.
         key_hint: what to set if the key is at fault.
+        request_hint: what to look at if the address or the request is.
     """
     said = f": {detail[:_LONGEST_DETAIL]!a}" if detail else ""
     if status in (401, 403):
@@ -35,7 +42,8 @@ def refusal(
     elif status == 402:
         message = f"{service} wants to be paid (HTTP 402{said})"
     else:
-        message = f"{service} answers HTTP {status}{said}"
+        look = f"; look at {request_hint}" if request_hint and status in (400, 404, 405, 422) else ""
+        message = f"{service} answers HTTP {status}{said}{look}"
     return EngineUnavailableError(
         message,
         reason=_reason(status),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastring.errors import FastringError
     from fastring.events import Status, Word
 
-__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Rebuildable", "Transcriber", "join_words"]
+__all__ = ["Capabilities", "Hypothesis", "Job", "Outcome", "Reachable", "Rebuildable", "Transcriber", "join_words"]
 
 
 # Thai, Lao, Burmese, Khmer, Chinese and Japanese with their punctuation: scripts that put no space between words.
@@ -161,6 +161,19 @@ class Transcriber(Protocol):
 
     def close(self) -> None:
         """Free everything; no call follows."""
+        ...
+
+
+@runtime_checkable
+class Reachable(Protocol):
+    """What an engine offers besides `Transcriber` if it asks a service that may not be there."""
+
+    def reach(self) -> list[str]:
+        """Ask the service, at next to no cost, whether it would serve; it blocks.
+
+        Returns:
+            What is wrong, each with what to set; nothing if all is well.
+        """
         ...
 
 

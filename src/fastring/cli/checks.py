@@ -114,7 +114,7 @@ def check_extras(settings: Settings) -> Check:
 
 
 def check_model(settings: Settings) -> Check:
-    """The engine loads, and hears a recording that ships. Nothing is downloaded, and no service is asked."""
+    """The engine loads, and hears a recording that ships. Nothing is downloaded; a service is asked for silence."""
     asr = settings.asr
     if asr.engine == "faster-whisper":
         try:
@@ -142,6 +142,7 @@ def _without_model(asr: AsrSettings, reason: str) -> Check:
 
 def _try_engine(settings: Settings) -> Check:
     from fastring.asr.engines import create_transcriber
+    from fastring.asr.transcriber import Reachable
 
     asr = settings.asr
     if asr.engine in ("faster-whisper", "pocketsphinx"):
@@ -152,8 +153,15 @@ def _try_engine(settings: Settings) -> Check:
         if not heard:
             return Check("model", "fail", f"{asr.model} hears nothing where {said!r} is said", "try another asr.model")
         return Check("model", "ok", f"{asr.engine} {asr.model} heard {heard!r} where {said!r} is said")
-    create_transcriber(settings).close()  # it names a key or a file that is missing
-    return Check("model", "ok", f"{asr.engine} is set up; the service was not asked")
+    engine = create_transcriber(settings)  # it names a key or a file that is missing
+    try:
+        troubles = engine.reach() if isinstance(engine, Reachable) else []
+    finally:
+        engine.close()
+    if troubles:
+        return Check("model", "fail", "; ".join(troubles), "set what it names")
+    asked = "and its service would serve" if isinstance(engine, Reachable) else "and asks nobody"
+    return Check("model", "ok", f"{asr.engine} is set up, {asked}")
 
 
 def _hear(asr: AsrSettings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +14,7 @@ from fastring.config_sources import load_settings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fastring.asr.transcriber import Transcriber
     from fastring.config import Settings
 
 __all__ = ["serve"]
@@ -50,7 +52,18 @@ def serve(
 
             run_processes(settings, on_ready=_announcer(settings))
         else:
-            run_server(settings, create_transcriber(settings), on_ready=_announcer(settings))
+            transcriber = create_transcriber(settings)
+            threading.Thread(target=_warn, args=(transcriber,), name="fastring-reach", daemon=True).start()
+            run_server(settings, transcriber, on_ready=_announcer(settings))
+
+
+def _warn(transcriber: Transcriber) -> None:
+    """Say early what every speaker would hear; the service may come back, so the server runs on."""
+    from fastring.asr.transcriber import Reachable
+
+    if isinstance(transcriber, Reachable):
+        for trouble in transcriber.reach():
+            print(f"warning: {trouble}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _announcer(settings: Settings) -> Callable[[str], None]:

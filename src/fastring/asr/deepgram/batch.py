@@ -6,25 +6,27 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
+import numpy as np
 
 from fastring._version import __version__
 from fastring.asr.deepgram.messages import (
     KEY_HINT,
+    REQUEST_HINT,
     SAMPLE_RATE,
     authorization,
     read_answer,
     read_refusal,
     transcribe_url,
+    unreachable,
 )
 from fastring.asr.remote import refusal
-from fastring.asr.transcriber import Capabilities, Hypothesis
+from fastring.asr.transcriber import Capabilities, Hypothesis, Job
 from fastring.audio.pcm import float32_to_pcm16
 from fastring.errors import EngineUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fastring.asr.transcriber import Job
     from fastring.config import DeepgramSettings
 
 __all__ = ["DeepgramBatchTranscriber"]
@@ -67,6 +69,14 @@ class DeepgramBatchTranscriber:
         """
         return [self._hear(job) for job in jobs]
 
+    def reach(self) -> list[str]:
+        """See `Reachable`: a tenth of a second of silence is sent."""
+        try:
+            self._ask(Job(0, "", 0, "final", 0, np.zeros(SAMPLE_RATE // 10, np.float32)))
+        except EngineUnavailableError as error:
+            return [str(error)]
+        return []
+
     def forget(self, stream_id: str) -> None:
         """Nothing is kept per stream."""
 
@@ -101,11 +111,13 @@ class DeepgramBatchTranscriber:
         except httpx.RemoteProtocolError as error:
             raise EngineUnavailableError(f"Deepgram hung up: {error}", reason="closed") from error
         except httpx.HTTPError as error:
-            raise EngineUnavailableError(f"Deepgram cannot be reached: {error}", reason="unreachable") from error
+            raise EngineUnavailableError(unreachable(self._settings, error), reason="unreachable") from error
         if answer.is_success:
             return answer.content
         detail = read_refusal(self._settings, answer.content)
-        raise refusal("Deepgram", answer.status_code, answer.headers, detail, key_hint=KEY_HINT)
+        raise refusal(
+            "Deepgram", answer.status_code, answer.headers, detail, key_hint=KEY_HINT, request_hint=REQUEST_HINT
+        )
 
     def _post(self, job: Job) -> httpx.Response:
         """One try, and another one, for a connection that was kept open may be closed by now."""

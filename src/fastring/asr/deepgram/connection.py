@@ -19,10 +19,12 @@ from fastring.asr.deepgram.messages import (
     FINALIZE,
     KEEP_ALIVE,
     KEY_HINT,
+    REQUEST_HINT,
     authorization,
     listen_url,
     read_refusal,
     read_result,
+    unreachable,
 )
 from fastring.asr.remote import refusal
 from fastring.errors import EngineUnavailableError
@@ -74,7 +76,9 @@ async def open_connection(settings: DeepgramSettings, language: str) -> Connecti
     except InvalidStatus as error:
         answer = error.response
         detail = read_refusal(settings, bytes(answer.body or b""))
-        raise refusal("Deepgram", answer.status_code, answer.headers, detail, key_hint=KEY_HINT) from None
+        raise refusal(
+            "Deepgram", answer.status_code, answer.headers, detail, key_hint=KEY_HINT, request_hint=REQUEST_HINT
+        ) from None
     except (TimeoutError, asyncio.TimeoutError):  # two classes before Python 3.11
         raise EngineUnavailableError(
             f"Deepgram does not answer within {settings.timeout_s:g} s", reason="timeout"
@@ -82,7 +86,7 @@ async def open_connection(settings: DeepgramSettings, language: str) -> Connecti
     except InvalidURI as error:
         raise EngineUnavailableError(f"no such address: {error}", reason="refused", passing=False) from error
     except (OSError, WebSocketException, EOFError) as error:
-        raise EngineUnavailableError(f"Deepgram cannot be reached: {error}", reason="unreachable") from error
+        raise EngineUnavailableError(unreachable(settings, error), reason="unreachable") from error
     return Connection(socket, settings, language)
 
 

@@ -74,6 +74,19 @@ class Connections:
         self._stock(language)
         return connection
 
+    async def reach(self) -> None:
+        """Open one ahead, if there is none.
+
+        Raises:
+            EngineUnavailableError: if the service cannot be had.
+        """
+        if not self._open:
+            self._opening += 1
+            try:
+                self._open.append(await self._connected(""))
+            finally:
+                self._opening -= 1
+
     def works(self) -> None:
         """The service has answered: whatever was wrong is over."""
         if self._failure is not None:

@@ -20,6 +20,7 @@ __all__ = [
     "FINALIZE",
     "KEEP_ALIVE",
     "KEY_HINT",
+    "REQUEST_HINT",
     "SAMPLE_RATE",
     "Result",
     "authorization",
@@ -28,10 +29,12 @@ __all__ = [
     "read_refusal",
     "read_result",
     "transcribe_url",
+    "unreachable",
 ]
 
 SAMPLE_RATE = 16_000
 KEY_HINT = "DEEPGRAM_API_KEY or deepgram.api_key"
+REQUEST_HINT = "deepgram.base_url, deepgram.model and deepgram.options"
 KEEP_ALIVE = '{"type": "KeepAlive"}'
 FINALIZE = '{"type": "Finalize"}'
 CLOSE_STREAM = '{"type": "CloseStream"}'
@@ -71,6 +74,11 @@ def transcribe_url(settings: DeepgramSettings, language: str) -> str:
 def authorization(settings: DeepgramSettings) -> dict[str, str]:
     """The header that holds the key; none where there is none, as services of one's own may have it."""
     return {"Authorization": f"Token {settings.api_key}"} if settings.api_key else {}
+
+
+def unreachable(settings: DeepgramSettings, error: Exception) -> str:
+    """What to say where nobody answers."""
+    return f"Deepgram cannot be reached at {settings.base_url} (DEEPGRAM_BASE_URL or deepgram.base_url): {error}"
 
 
 def read_refusal(settings: DeepgramSettings, body: bytes) -> str:

@@ -109,6 +109,14 @@ class DeepgramTranscriber:
         """
         return [self._wait(self._hear(job, bytes(float32_to_pcm16(job.samples).data))) for job in jobs]
 
+    def reach(self) -> list[str]:
+        """See `Reachable`: a connection is opened, and waits for the first stream."""
+        try:
+            self._wait(self._connections.reach())
+        except EngineUnavailableError as error:
+            return [str(error)]
+        return []
+
     def forget(self, stream_id: str) -> None:
         """Drop what is kept for a stream; its connection waits for others, or is closed if somebody was speaking."""
         with contextlib.suppress(RuntimeError):  # closed: nothing is kept any more
