@@ -21,6 +21,7 @@ import structlog
 from aiohttp import WebSocketError, WSMsgType
 
 from fastring.events import Closed, Failure
+from fastring.server.flag import Flag
 from fastring.server.intake import Intake
 from fastring.server.outbox import Outbox, PongFrame
 from fastring.server.websocket import CLOSE_TIMEOUT_S, answer_to
@@ -79,7 +80,7 @@ class Connection:
         self.codec = codec
         self.station = station
         self.name = name
-        self.gone = asyncio.Event()
+        self.gone = Flag()
         self.close_code = 1006
         self.heard_close = False
         self.owner = owner

@@ -19,6 +19,7 @@ from aiohttp import WSMsgType
 from fastring.errors import FastringError, ProtocolError
 from fastring.events import Audio, Failure
 from fastring.protocols.codec import SlicingCodec
+from fastring.server.flag import Flag
 from fastring.server.outbox import PongFrame
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Intake:
         pace: Callable[[int, float], float],
     ) -> None:
         self.heard_s = time.monotonic()
-        self.pong = asyncio.Event()
+        self.pong = Flag()
         self._socket = socket
         self._codec = codec
         self._station = station

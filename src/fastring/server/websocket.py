@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WebSocketError, WSCloseCode, WSMsgType, web
 from aiohttp._websocket.helpers import websocket_mask
 
+from fastring.server.flag import Flag
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
 
@@ -78,7 +80,7 @@ class FrameGuard:
         transport: asyncio.Transport | None = None,
     ) -> None:
         self.broken = False
-        self.left = asyncio.Event()  # the peer has said its close, or is gone
+        self.left = Flag()  # the peer has said its close, or is gone
         self.taker: Taker | None = None
         self.heard_s = time.monotonic()
         self._longest = min(longest, DIRECT_BYTES)
@@ -256,9 +258,13 @@ class Socket(web.WebSocketResponse):
         last_words: sent before a close because a message was too large.
     """
 
-    last_words: str = ""
-    _guard: FrameGuard | None = None
-    _pinged_s = 0.0
+    __slots__ = ("_guard", "_pinged_s", "last_words")  # one attribute more doubles the dictionary of aiohttp's
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.last_words = ""
+        self._guard: FrameGuard | None = None
+        self._pinged_s = 0.0
 
     def hand_to(self, taker: Taker | None) -> None:
         """Offer whole messages to this one as they come, before `receive` sees them; None ends that."""
