@@ -11,6 +11,7 @@ import numpy as np
 from speech_corpus import RATE, Spoken, phrases
 
 from fastring.client import ClientStream, connect
+from fastring.errors import FastringError, ProtocolError
 
 CHUNK_S = 0.04
 STAGGER_S = 2.0  # over which the clients start
@@ -26,6 +27,7 @@ class Heard:
     spoken: Spoken
     began_s: float = 0.0  # when its first sample was spoken
     messages: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    refused: str = ""  # why the server did not let it in
 
     @property
     def answered(self) -> bool:
@@ -59,20 +61,29 @@ async def speak_together(url: str, spoken: list[Spoken]) -> list[Heard]:
 
 
 async def speak(url: str, name: str, spoken: Spoken, after_s: float = 0.0) -> Heard:
-    """One client from its first sample to `closed`, or to the end of its patience."""
+    """One client from its first sample to `closed`, or to the end of its patience, or of the server."""
     heard = Heard(spoken)
-    async with connect(url, name) as stream:
-        reader = asyncio.ensure_future(_read(stream, heard))
-        await asyncio.sleep(after_s)
-        try:
-            await _send(stream, heard)
-            await asyncio.wait_for(reader, DRAIN_S)
-        except asyncio.TimeoutError:
-            pass
-        finally:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+    await asyncio.sleep(after_s)
+    try:
+        async with connect(url, name) as stream:
+            await _converse(stream, heard)
+    except ProtocolError as error:
+        heard.refused = str(error)
+    except FastringError:
+        pass  # the server has gone: not answered
     return heard
+
+
+async def _converse(stream: ClientStream, heard: Heard) -> None:
+    reader = asyncio.ensure_future(_read(stream, heard))
+    try:
+        await _send(stream, heard)
+        await asyncio.wait_for(reader, DRAIN_S)
+    except asyncio.TimeoutError:
+        pass
+    finally:
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
 
 
 async def _send(stream: ClientStream, heard: Heard) -> None:

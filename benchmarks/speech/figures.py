@@ -37,12 +37,25 @@ class Noticed:
     wrong_words: int = 0
     spoken_words: int = 0
     client_latency_s: list[float] = field(default_factory=list)  # mean of each client
+    client_error_s: list[float] = field(default_factory=list)  # and how uncertain that is: its standard error
+    refused: int = 0
     unanswered: int = 0
 
     @property
     def unfairness(self) -> float:
-        """The mean latency of the client served worst over that of the one served best."""
-        return max(self.client_latency_s) / min(self.client_latency_s) if self.client_latency_s else float("nan")
+        """How far the clients' mean latencies lie apart, beyond what chance makes of so few texts.
+
+        Their standard deviation, without the part that the spread within each client explains (the between-group
+        variance component of a one-way analysis of variance), as a share of the mean; 0 where nobody is favoured. The
+        ratio of the worst to the best would grow with the number of clients however fair the server is.
+        """
+        if not self.client_latency_s:
+            return float("nan")
+        if len(self.client_latency_s) == 1:
+            return 0.0
+        by_chance = float(np.mean(np.square(self.client_error_s)))
+        between = max(0.0, float(np.var(self.client_latency_s, ddof=1)) - by_chance)
+        return between**0.5 / float(np.mean(self.client_latency_s))
 
 
 def notice(clients: Sequence[Heard]) -> Noticed:
@@ -52,12 +65,15 @@ def notice(clients: Sequence[Heard]) -> Noticed:
         before = len(noticed.latency_s)
         finals = [_utterance(noticed, heard, messages) for messages in _utterances(heard.messages)]
         if len(noticed.latency_s) > before:
-            noticed.client_latency_s.append(float(np.mean(noticed.latency_s[before:])))
+            mine = noticed.latency_s[before:]
+            noticed.client_latency_s.append(float(np.mean(mine)))
+            noticed.client_error_s.append(float(np.std(mine, ddof=1)) / len(mine) ** 0.5 if len(mine) > 1 else 0.0)
         _against_truth(noticed, heard, [word for words in finals for word in words])
         kinds = [message["type"] for _, message in heard.messages]
         noticed.errors += kinds.count("error")
         noticed.server_busy += sum(m.get("state") == "server_busy" for _, m in heard.messages if m["type"] == "status")
-        noticed.unanswered += not heard.answered
+        noticed.refused += bool(heard.refused)
+        noticed.unanswered += not (heard.answered or heard.refused)
     return noticed
 
 
@@ -106,7 +122,7 @@ def _changes(noticed: Noticed, texts: list[dict[str, Any]]) -> None:
 
 
 def _stages(noticed: Noticed, latency_ms: dict[str, float]) -> None:
-    if latency_ms["total_ms"]:
+    if latency_ms["inference_ms"]:  # a final that was heard in the pause before it took none
         noticed.latency_s.append(latency_ms["total_ms"] / 1000)
         noticed.queue_s.append(latency_ms["queue_ms"] / 1000)
         noticed.inference_s.append(latency_ms["inference_ms"] / 1000)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from serving import serving, settings_for_tests
 from speech.clients import Heard, scripts, speak_together
-from speech.figures import matched, notice
-from speech.report import Run, markdown, missed, rows
+from speech.figures import Noticed, matched, notice
+from speech.report import BEGIN, END, Run, markdown, missed, put_into, rows
 from speech.server import Engine
 from speech_corpus import RATE, Spoken, pcm
 
@@ -66,6 +68,38 @@ def test_words_are_matched_with_the_fewest_errors() -> None:
     assert matched(list("abc"), list("axc")) == [(0, 0), (2, 2)]
     assert matched(list("abcd"), list("bcd")) == [(1, 0), (2, 1), (3, 2)]
     assert matched([], ["a"]) == []
+
+
+def _noticed(*clients_ms: list[float]) -> Noticed:
+    texts = ((_text("partial", "", "one", ms) for ms in each) for each in clients_ms)
+    return notice([_heard((100.5, STARTED), *((101.0, text) for text in mine)) for mine in texts])
+
+
+def test_fairness_is_what_chance_does_not_explain() -> None:
+    rng = np.random.default_rng(1)
+    alike = [list(rng.exponential(100.0, 40)) for _ in range(32)]
+    assert _noticed(*alike).unfairness < 0.06
+    favoured = [[0.5 * ms for ms in each] if n % 2 else each for n, each in enumerate(alike)]
+    assert _noticed(*favoured).unfairness == pytest.approx(1 / 3, abs=0.06)
+    assert _noticed([50.0, 60.0]).unfairness == 0.0
+
+
+async def test_a_client_that_is_turned_away_is_no_client_without_an_answer() -> None:
+    async with serving(settings_for_tests(max_streams=1)) as running:
+        (first, second) = scripts(2, 1.0)
+        noticed = notice(await speak_together(running.url, [first, second]))
+    assert (noticed.refused, noticed.unanswered) == (1, 0)
+
+
+def test_tables_are_put_between_the_marks_of_a_page(tmp_path: Path, root: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n\n{BEGIN}\n\nold\n\n{END}\n\nafter\n", encoding="utf-8")
+    put_into(page, ["**a**\n", "**b**\n"])
+    assert page.read_text(encoding="utf-8") == f"before\n\n{BEGIN}\n\n**a**\n\n**b**\n\n{END}\n\nafter\n"
+    page.write_text("no marks", encoding="utf-8")
+    with pytest.raises(ValueError, match="has no"):
+        put_into(page, [])
+    assert all(mark in (root / "docs/topics/speech_load.md").read_text(encoding="utf-8") for mark in (BEGIN, END))
 
 
 def test_what_misses_its_goal_is_said() -> None:
