@@ -10,7 +10,17 @@ from aiohttp import web
 
 __all__ = ["SCRIPTS", "script"]
 
-SCRIPTS: Final = ("/static/fastring.js", "/static/fastring-worklet.js")
+SCRIPTS: Final = (
+    "/static/fastring.js",
+    "/static/fastring-conversation.js",
+    "/static/fastring-error.js",
+    "/static/fastring-held-audio.js",
+    "/static/fastring-microphone.js",
+    "/static/fastring-refusal.js",
+    "/static/fastring-stream.js",
+    "/static/fastring-worklet.js",
+)
+"""`fastring.js` imports the others; a page need not name them."""
 
 
 async def script(request: web.Request) -> web.Response:
