@@ -147,6 +147,9 @@ bench-speech: dev ## many clients in real time on one model, latency and fairnes
 bench-load: dev ## what one core carries: CPU time per message beside a bare server, latency, memory
 	@python benchmarks/load/run.py $(if $(FULL),--full) $(if $(PICTURE),--picture)
 
+bench-fleet: dev ## a simulated fleet of 1K to 100K users; CHECK=1: the simulation against a real server instead
+	@python benchmarks/load/fleet.py $(if $(CHECK),--check)
+
 accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev OUT=FILE
 	@python scripts/accuracy.py --data "$(DATA)" --split "$(SPLIT)" --out "$(OUT)"
 
@@ -158,4 +161,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: bench-load audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean
+.PHONY: bench-fleet bench-load audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean

@@ -1,72 +1,104 @@
-"""Simulates users, servers and engine workers: how long a final waits, and how many are late, by what is provided.
+"""How long a final waits for a worker, by users and workers; and whether a real server says the same.
 
-    python benchmarks/load/fleet.py        prints the table of docs/topics/capacity.md and draws its picture
-
-Users speak in turns with pauses between; each turn is one decode of the whole segment. Turns come to a tier of workers
-in the order they end. What a server's core does besides is arithmetic, from the measured CPU time of a message.
+python benchmarks/load/fleet.py            the fleet of docs/topics/capacity.md, simulated; draws its picture
+python benchmarks/load/fleet.py --check    the same arrivals to a real server and to the simulation, side by side
 """
 
 from __future__ import annotations
 
-import heapq
-import math
-import random
-from dataclasses import asdict, dataclass
+import argparse
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from picture import draw_capacity
+from rehearsal import Answered, rehearse
+from simulation import Crowd, Outcome, quantile, replay, simulate
 
-TURN_S, SHARE = 3.0, 0.3  # an utterance, and how much of the time somebody speaks
-DECODE_S = 0.15 * TURN_S  # CPU of a worker for one turn with its partials: 0.15 s a second of speech
-LATE_S = 1.0
-
-
-@dataclass(frozen=True)
-class Run:
-    """What one simulated stretch of time brought."""
-
-    users: int
-    workers: int
-    offered: float
-    wait_p50_s: float
-    wait_p95_s: float
-    late_share: float
-
-
-def workers_for(users: int, load: float) -> int:
-    """Workers that such a crowd keeps busy for that share of the time: users * share * 0.15 / load."""
-    return max(1, math.ceil(users * SHARE / TURN_S * DECODE_S / load))
-
-
-def simulate(users: int, workers: int, *, seconds: float = 60.0, seed: int = 1) -> Run:
-    """Turns end like calls arrive, at random; each takes a worker for about `DECODE_S` (gamma, a spread of a half)."""
-    rng = random.Random(seed)
-    free = [0.0] * workers
-    waits: list[float] = []
-    rate = users * SHARE / TURN_S
-    now = work = 0.0
-    while now < seconds:
-        now += rng.expovariate(rate)
-        start = max(now, free[0])
-        takes = rng.gammavariate(4.0, DECODE_S / 4.0)
-        heapq.heapreplace(free, start + takes)
-        work += takes
-        if now > seconds / 4:
-            waits.append(start - now)
-    waits.sort()
-    late = sum(wait > LATE_S for wait in waits) / len(waits)
-    return Run(users, workers, work / workers / now, waits[len(waits) // 2], waits[int(0.95 * len(waits))], late)
+HERE = Path(__file__).resolve().parent
+USERS = (1000, 10_000, 100_000)
+LOADS = (0.6, 0.8, 0.9, 0.95, 1.05)
+WORKERS, MEAN_S, SECONDS = 4, 0.2, 40.0  # of the check: a small pool, an engine as slow as a small Whisper
+QUANTILES = (0.5, 0.9, 0.95, 0.99)
 
 
 def main() -> None:
-    """Three sizes, five loads."""
-    runs = [simulate(n, workers_for(n, load)) for n in (1000, 10_000, 100_000) for load in (0.6, 0.8, 0.9, 0.95, 1.05)]
+    """Three sizes, five loads; or the check."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="hold the simulation against a real server")
+    if parser.parse_args().check:
+        check()
+    else:
+        fleet()
+
+
+def fleet() -> None:
+    """The table of the fleet, and its picture."""
     print("| users | workers | offered | wait p50 | wait p95 | later than 1 s |\n|---|---|---|---|---|---|")
-    for run in runs:
-        print(
-            f"| {run.users:,} | {run.workers:,} | {run.offered:.0%} | {1000 * run.wait_p50_s:.0f} ms "
-            f"| {1000 * run.wait_p95_s:.0f} ms | {run.late_share:.1%} |"
-        )
-    draw_capacity([asdict(run) for run in runs])
+    drawn = []
+    for users in USERS:
+        for load in LOADS:
+            crowd = Crowd(users)
+            told = simulate(crowd, crowd.workers_for(load))
+            drawn.append(_drawn(users, told))
+            p50_ms, p95_ms = (1000 * quantile(told.waits_s, share) for share in (0.5, 0.95))
+            print(
+                f"| {users:,} | {told.workers:,} | {told.offered:.0%} | {p50_ms:.0f} ms | {p95_ms:.0f} ms "
+                f"| {told.late_share:.1%} |",
+                flush=True,
+            )
+    draw_capacity(drawn)
+
+
+def _drawn(users: int, told: Outcome) -> dict[str, float]:
+    return {
+        "users": users,
+        "offered": told.offered,
+        "wait_p95_s": quantile(told.waits_s, 0.95),
+        "late_share": told.late_share,
+    }
+
+
+def check() -> None:
+    """A pool of four at three loads: what a real server's clients waited, and the simulation's."""
+    print("| load | finals | who | " + " | ".join(f"p{100 * share:g}" for share in QUANTILES) + " |")
+    print("|---" * (3 + len(QUANTILES)) + "|")
+    for load in (0.5, 0.8, 0.95):
+        with server() as url:
+            answered = asyncio.run(rehearse(url, rate=load * WORKERS / MEAN_S, seconds=SECONDS))
+        offered = sum(each.engine_s for each in answered) / WORKERS / SECONDS
+        for who, waits_s in (("server", waits_of(answered)), ("simulation", simulated(answered, WORKERS))):
+            told = " | ".join(f"{1000 * quantile(waits_s, share):.0f} ms" for share in QUANTILES)
+            print(f"| {offered:.0%} | {len(answered)} | {who} | {told} |", flush=True)
+
+
+def waits_of(answered: list[Answered]) -> list[float]:
+    """What the clients of the real server waited, besides the engine's own time; sorted."""
+    return sorted(each.wait_s for each in answered)
+
+
+def simulated(answered: list[Answered], workers: int) -> list[float]:
+    """The same jobs at the same times, each as long as it was, in the simulation."""
+    return replay(((each.asked_s, each.engine_s) for each in answered), workers)
+
+
+@contextmanager
+def server() -> Iterator[str]:
+    """The real one, in a process of its own."""
+    command = [sys.executable, str(HERE / "rehearsal.py"), str(WORKERS), str(MEAN_S)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert process.stdout is not None
+        url = next((line.split()[1] for line in process.stdout if line.startswith("ready ")), "")
+        if not url:
+            raise RuntimeError("the server did not start")
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 if __name__ == "__main__":
