@@ -6,6 +6,7 @@ is one WebSocket with the protocol's messages as they are. All of them need aioh
 """
 
 from fastring.client.conversation import Limits
+from fastring.client.dialing import Patience
 from fastring.client.events import (
     AudioLost,
     ClientEvent,
@@ -26,7 +27,8 @@ from fastring.client.events import (
 )
 from fastring.client.plain import ClientStream, connect
 from fastring.client.sources import microphone
-from fastring.client.voice import Patience, VoiceStream, transcribe
+from fastring.client.transcribing import transcribe
+from fastring.client.voice import VoiceStream
 
 __all__ = [
     "AudioLost",

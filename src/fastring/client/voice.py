@@ -9,13 +9,13 @@ import secrets
 import time
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastring.client.backoff import Backoff
 from fastring.client.conversation import Conversation, Limits
-from fastring.client.events import Partial, Reconnecting, ServerError
-from fastring.client.plain import address_of, headers_of, refusal
+from fastring.client.dialing import DONE, GIVEN_UP, Dialer, Patience, TryAgainError
+from fastring.client.events import Partial, Reconnecting
+from fastring.client.plain import address_of
 from fastring.client.sources import as_bytes, chunks_of
 from fastring.errors import ConfigError, FastringError, ProtocolError
 
@@ -25,31 +25,12 @@ if TYPE_CHECKING:
     from fastring.client.events import ClientEvent
     from fastring.client.sources import Chunk, Source
 
-__all__ = ["Patience", "VoiceStream", "transcribe"]
+__all__ = ["VoiceStream"]
 
 _SAMPLE_BYTES = {"linear16": 2, "float32": 4, "mulaw": 1, "alaw": 1}
 _FOR_GOOD = frozenset({1002, 1003, 1007, 1008, 1009, 4409})
 """Close codes after which another attempt would end the same way."""
-_DONE, _GIVEN_UP = 1000, 4000
-_CLOSE_S = 0.5
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How hard a client tries.
-
-    Attributes:
-        dead_after_s: a server that owes an answer and is silent for this long is taken for dead.
-        first_wait_s: the first wait before another attempt is drawn from 0 to this; then the bound doubles.
-        longest_wait_s: and grows no further.
-        give_up_s: without a session for this long, the stream fails.
-    """
-
-    dead_after_s: float = 10.0
-    first_wait_s: float = 0.2
-    longest_wait_s: float = 5.0
-    give_up_s: float = 120.0
+_LASTED_S = 5.0
 
 
 class VoiceStream:
@@ -118,10 +99,12 @@ class VoiceStream:
         self._news = asyncio.Event()  # for who iterates
         self._work = asyncio.Event()  # for who writes
         self._room = asyncio.Event()  # for who sends
-        self._alive_s = 0.0
-        self._socket: Any = None
-        self._hung_up = False
-        self._closing: set[asyncio.Task[Any]] = set()
+        self._alive_s = 0.0  # when a connection was last a good one
+        self._server_said = ""
+        self._ping_due = False
+        self._acked = False  # the present one is
+        self._unused: Any = None  # a connection that nobody talks over yet
+        self._dialer: Dialer | None = None
         self._failure: FastringError | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -135,35 +118,32 @@ class VoiceStream:
             FastringError: there is no server there.
             ModuleNotFoundError: aiohttp is not installed: `pip install "fastring[client]"`.
         """
-        import aiohttp
-
-        self._session = aiohttp.ClientSession(headers=headers_of(self._api_key))
+        self._dialer = Dialer(self._url, self._address, api_key=self._api_key, within_s=self._patience.dead_after_s)
         try:
-            socket = await self._connect()
-        except _TryAgainError as error:
-            await self._session.close()
+            self._unused = await self._dialer.connect()
+        except TryAgainError as error:
+            await self._dialer.close()
             raise FastringError(str(error)) from error.__cause__
         except BaseException:
-            await self._session.close()
+            await self._dialer.close()
             raise
-        self._task = asyncio.get_running_loop().create_task(self._run(socket), name=f"voice {self.stream_id}")
+        self._alive_s = time.monotonic()
+        self._task = asyncio.get_running_loop().create_task(self._run(self._dialer), name=f"voice {self.stream_id}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Give the stream up, if it is not over."""
-        if self._task is not None:
-            self._task.cancel()
+        if self._task is None or self._dialer is None:
+            return
+        self._task.cancel()
+        try:
             await asyncio.gather(self._task, return_exceptions=True)
-            if not self._hung_up:  # it was given up before it began
-                self._hang_up(self._socket)
-        if self._closing:
-            await asyncio.wait(self._closing, timeout=_CLOSE_S)
-        for closing in list(self._closing):
-            closing.cancel()
-        await asyncio.gather(*self._closing, return_exceptions=True)
-        await self._session.close()
+        finally:
+            if self._unused is not None:  # it was given up before it began
+                self._dialer.hang_up(self._unused, GIVEN_UP)
+            await self._dialer.close()
 
     async def send(self, audio: Chunk) -> None:
         """Send audio: bytes in the declared encoding, or an int16 or float32 array. Waits while the buffer is full.
@@ -239,14 +219,14 @@ class VoiceStream:
 
     # --- connections -------------------------------------------------------------------------------------------------
 
-    async def _run(self, socket: Any) -> None:
+    async def _run(self, dialer: Dialer) -> None:
         """Keep the conversation going until it is over, or nobody answers any more."""
         try:
             while True:
-                reason = await self._converse(socket)
+                reason = await self._converse(dialer)
                 if self._conversation.finished:
                     return
-                socket = await self._reconnect(reason)
+                self._unused = await self._reconnect(dialer, reason)
         except FastringError as error:
             self._failure = error
         except asyncio.CancelledError:
@@ -259,7 +239,7 @@ class VoiceStream:
             for waiter in (self._news, self._room):
                 asyncio.get_running_loop().call_soon(waiter.set)
 
-    async def _reconnect(self, reason: str) -> Any:
+    async def _reconnect(self, dialer: Dialer, reason: str) -> Any:
         wanted_s = 0.0
         while True:
             if time.monotonic() - self._alive_s > self._patience.give_up_s:
@@ -268,58 +248,32 @@ class VoiceStream:
             self._tell(Reconnecting(self._backoff.attempt, wait_s, reason))
             await asyncio.sleep(wait_s)
             try:
-                return await self._connect()
-            except _TryAgainError as error:
+                return await dialer.connect()
+            except TryAgainError as error:
                 reason, wanted_s = str(error), error.after_s
 
-    async def _connect(self) -> Any:
-        """A new WebSocket.
-
-        Raises:
-            _TryAgainError: there is nobody now; later there may be.
-            ProtocolError: the server will not have this stream.
-        """
-        import aiohttp
-
-        try:
-            socket = await self._session.ws_connect(self._address, max_msg_size=0, heartbeat=None)
-        except aiohttp.WSServerHandshakeError as error:
-            text = await refusal(self._session, self._address, error.status)
-            if error.status in _AGAIN:
-                raise _TryAgainError(text, _seconds(error.headers)) from error
-            raise ProtocolError(text) from error
-        except (aiohttp.ClientError, OSError, asyncio.TimeoutError) as error:
-            raise _TryAgainError(f"no server at {self._url}: {error}") from error
-        self._alive_s = time.monotonic()
-        self._socket, self._hung_up = socket, False
-        return socket
-
-    async def _converse(self, socket: Any) -> str:
+    async def _converse(self, dialer: Dialer) -> str:
         """Talk over one connection until it ends; why it did.
 
         Raises:
             ProtocolError: the server ended it for good.
         """
+        socket, self._unused = self._unused, None
+        began_s, self._acked = time.monotonic(), False
         self._conversation.connected()
         writer = asyncio.get_running_loop().create_task(self._write(socket), name=f"write {self.stream_id}")
         try:
             reason = await self._read(socket)
         finally:
             self._conversation.lost()
+            if self._acked or time.monotonic() - began_s > _LASTED_S:
+                self._alive_s = time.monotonic()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
-            self._hang_up(socket)
+            dialer.hang_up(socket, DONE if self._conversation.finished else GIVEN_UP)
         if socket.close_code in _FOR_GOOD and not self._conversation.finished:
-            raise ProtocolError(f"the server closed the stream with code {socket.close_code}{self._last_error()}")
+            raise ProtocolError(f"the server closed the stream with code {socket.close_code}{self._server_said}")
         return reason
-
-    def _hang_up(self, socket: Any) -> None:
-        """Close without waiting: whoever is at the other end of a dead line would not answer."""
-        self._hung_up = True
-        code = _DONE if self._conversation.finished else _GIVEN_UP
-        closing = asyncio.get_running_loop().create_task(_close(socket, code), name=f"close {self.stream_id}")
-        self._closing.add(closing)
-        closing.add_done_callback(self._closing.discard)
 
     async def _read(self, socket: Any) -> str:
         pinged = False
@@ -329,12 +283,10 @@ class VoiceStream:
             except asyncio.TimeoutError:
                 if pinged and self._conversation.waits:
                     return f"no answer for {self._patience.dead_after_s:g} s"
-                pinged = True
-                with contextlib.suppress(ConnectionError, asyncio.TimeoutError):
-                    await asyncio.wait_for(socket.send_str('{"type":"ping"}'), self._patience.dead_after_s / 2)
+                pinged = self._ping_due = True
+                self._work.set()
                 continue
             pinged = False
-            self._alive_s = time.monotonic()
             if frame.type.name != "TEXT":
                 return f"close code {socket.close_code}"
             self._hear(json.loads(frame.data))
@@ -345,7 +297,10 @@ class VoiceStream:
         for event in self._conversation.receive(message, time.monotonic()):
             self._tell(event)
         if message.get("type") == "ack":
+            self._acked = True
             self._backoff.succeeded()
+        elif message.get("type") == "error":
+            self._server_said = f": {message.get('message')}"
         if self._conversation.room > 0:
             self._room.set()
         self._work.set()
@@ -353,83 +308,29 @@ class VoiceStream:
     async def _write(self, socket: Any) -> None:
         """Send whatever there is to send; a connection that is lost meanwhile ends the reader, too."""
         conversation = self._conversation
+        self._ping_due = False
         while True:
             try:
+                if self._ping_due:
+                    self._ping_due = False
+                    await socket.send_str('{"type":"ping"}')
                 while (message := conversation.to_send(time.monotonic())) is not None:
                     await (socket.send_str(message) if isinstance(message, str) else socket.send_bytes(message))
             except (ConnectionError, RuntimeError):
                 return
             if conversation.is_broken:
-                await socket.close(code=_GIVEN_UP)
+                await socket.close(code=GIVEN_UP)
                 return
             self._work.clear()
-            due_s = conversation.next_send_s()
-            timeout_s = None if due_s is None else max(0.0, due_s - time.monotonic())
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._work.wait(), timeout_s)
+            await self._wait_for_work(conversation.next_send_s())
 
-    def _last_error(self) -> str:
-        error = next((event for event in reversed(self._told) if isinstance(event, ServerError)), None)
-        return "" if error is None else f": {error.text}"
-
-
-class _TryAgainError(FastringError):
-    """Nobody answered; `after_s` is what the server asked for, if one did."""
-
-    def __init__(self, message: str, after_s: float = 0.0) -> None:
-        super().__init__(message)
-        self.after_s = after_s
-
-
-async def transcribe(
-    url: str, source: Source, stream_id: str | None = None, **options: Any
-) -> AsyncIterator[ClientEvent]:
-    """The events of a whole source, as they come.
-
-        async for event in transcribe("http://127.0.0.1:8000", "talk.mp3"):
-            if isinstance(event, Final):
-                print(event.text)
-
-    Args:
-        url: of the server.
-        source: a path, an array, bytes, or an iterator or async iterator of arrays or bytes; `microphone()` is one.
-        stream_id: a name; None makes one.
-        options: of `VoiceStream`.
-
-    Raises:
-        FastringError: as `VoiceStream` and `VoiceStream.feed`.
-    """
-    async with VoiceStream(url, stream_id, **options) as stream:
-        loop = asyncio.get_running_loop()
-        feeder = loop.create_task(stream.feed(source), name=f"feed {stream.stream_id}")
-        failed = loop.create_task(_failure_of(feeder, stream))
+    async def _wait_for_work(self, until_s: float | None) -> None:
+        """A timer of its own: `asyncio.wait_for` loses a cancellation that comes with the event (Python below 3.12)."""
+        timer = None
+        if until_s is not None:
+            timer = asyncio.get_running_loop().call_later(max(0.0, until_s - time.monotonic()), self._work.set)
         try:
-            async for event in stream:
-                yield event
-            await feeder
+            await self._work.wait()
         finally:
-            for task in (feeder, failed):
-                task.cancel()
-            await asyncio.gather(feeder, failed, return_exceptions=True)
-
-
-async def _close(socket: Any, code: int) -> None:
-    """Close a WebSocket, and its transport in any case: after a reset aiohttp leaves that open."""
-    try:
-        await socket.close(code=code)
-    finally:
-        socket._response.close()
-
-
-async def _failure_of(feeder: asyncio.Task[None], stream: VoiceStream) -> None:
-    """A source that fails ends the stream: what came before is still answered."""
-    await asyncio.wait([feeder])
-    if not feeder.cancelled() and feeder.exception() is not None:
-        await stream.close()
-
-
-def _seconds(headers: Any) -> float:
-    try:
-        return min(60.0, max(0.0, float((headers or {}).get("Retry-After", 0))))
-    except ValueError:
-        return 0.0
+            if timer is not None:
+                timer.cancel()
