@@ -1,9 +1,9 @@
 """What a client hears: frozen dataclasses, times in seconds of audio since the client's first sample.
 
-They are not those of `fastring.events`, though some bear their names. Those say what one session said, in samples at the
-session's rate, with what its server alone knows; these are read from messages, in seconds, count on when another session
-takes the place of one that is gone, and tell what happens to the connection. One class for both would have fields whose
-unit depends on who made it.
+They are not those of `fastring.events`, though some bear their names. Those say what one session said, in samples at
+the session's rate, with what its server alone knows; these are read from messages, in seconds, count on when another
+session takes the place of one that is gone, and tell what happens to the connection. One class for both would have
+fields whose unit depends on who made it.
 """
 
 from __future__ import annotations
