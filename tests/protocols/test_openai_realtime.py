@@ -245,7 +245,7 @@ def test_a_flood_of_turns_is_not_kept() -> None:
     it = codec()
     for turn in range(1000):
         told(it, SpeechStarted(0, turn, 0))
-    assert len(it._items) <= 64
+    assert len(it._items) <= 256
     told(it, Echo("forget", {"items": list(range(1000))}))
     assert not it._items
 

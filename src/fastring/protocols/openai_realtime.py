@@ -32,7 +32,7 @@ MAX_MESSAGE_BYTES: Final = 21 << 20
 
 _SESSION_RATE: Final = 16_000
 _LEAST_COMMIT_MS: Final = 100
-_ITEMS_KEPT: Final = 64
+_ITEMS_KEPT: Final = 256  # more than can be owed: a session holds a minute or so of audio
 _AUDIO: Final = re.compile(r'"audio"\s{0,8}:\s{0,8}"')  # within a JSON string its quotes would be escaped
 _HEAD_CHARACTERS: Final = 4096  # within which the audio begins
 _SLICE_CHARACTERS: Final = 1 << 17  # of base64, a multiple of 4
