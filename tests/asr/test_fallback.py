@@ -272,7 +272,10 @@ def test_an_engine_that_stands_in_hears_several_at_once() -> None:
     second.transcribe, second.calls = slowly, []  # type: ignore[method-assign]
     with ThreadPoolExecutor(10) as threads:
         futures = [threads.submit(chain.transcribe, [job(stream=str(number))]) for number in range(10)]
-        time.sleep(0.2)
+        end = time.monotonic() + 10
+        while len(chain._engines[1].gathering._line.waiting) < 8:
+            assert time.monotonic() < end
+            time.sleep(0.001)
         gate.set()
         assert {future.result(10)[0].text for future in futures} == {"local"}
     assert sorted(second.calls) == [1, 1, 8]

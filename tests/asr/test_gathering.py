@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -58,12 +58,23 @@ def heard(gathering: Gathering, number: int, kind: Kind = "final") -> str | None
     return None if answers is None else answers[0].text
 
 
-def in_turn(threads: ThreadPoolExecutor, gathering: Gathering, asked: Sequence[tuple[int, Kind]]) -> list[object]:
+def waiting(gathering: Gathering) -> Sequence[object]:
+    """Who waits for the engine."""
+    return tuple(gathering._line.waiting)
+
+
+def in_turn(
+    threads: ThreadPoolExecutor, engine: Engine, gathering: Gathering, asked: Sequence[tuple[int, Kind]]
+) -> list[Future[str | None]]:
     """Ask from threads, one after the other, so that the first is in the engine and the others wait in this order."""
     futures = []
     for number, kind in asked:
+        before = len(waiting(gathering))
         futures.append(threads.submit(heard, gathering, number, kind))
-        time.sleep(0.05)
+        end_s = time.monotonic() + 10
+        while not (engine.calls if number == 0 else len(waiting(gathering)) > before or futures[-1].done()):
+            assert time.monotonic() < end_s
+            time.sleep(0.001)
     return futures
 
 
@@ -71,9 +82,9 @@ def test_those_that_wait_are_asked_together() -> None:
     engine = Engine()
     gathering = Gathering(engine)
     with ThreadPoolExecutor(8) as threads:
-        futures = in_turn(threads, gathering, [(number, "final") for number in range(7)])
+        futures = in_turn(threads, engine, gathering, [(number, "final") for number in range(7)])
         engine.gate.set()
-        assert [future.result(10) for future in futures] == [str(number) for number in range(7)]  # type: ignore[attr-defined]
+        assert [future.result(10) for future in futures] == [str(number) for number in range(7)]
     assert engine.calls == [[0], [1, 2, 3, 4], [5, 6]]
 
 
@@ -82,10 +93,10 @@ def test_finals_go_before_partials_and_apart_from_them() -> None:
     gathering = Gathering(engine)
     with ThreadPoolExecutor(8) as threads:
         futures = in_turn(
-            threads, gathering, [(0, "final"), (1, "partial"), (2, "final"), (3, "partial"), (4, "final")]
+            threads, engine, gathering, [(0, "final"), (1, "partial"), (2, "final"), (3, "partial"), (4, "final")]
         )
         engine.gate.set()
-        assert [future.result(10) for future in futures] == ["0", "1", "2", "3", "4"]  # type: ignore[attr-defined]
+        assert [future.result(10) for future in futures] == ["0", "1", "2", "3", "4"]
     assert engine.calls == [[0], [2, 4], [1, 3]]
 
 
@@ -94,9 +105,9 @@ def test_partials_do_not_wait_for_long(max_batch: int, waiting: int) -> None:
     engine = Engine(max_batch=max_batch)
     gathering = Gathering(engine)
     with ThreadPoolExecutor(8) as threads:
-        futures = in_turn(threads, gathering, [(0, "final"), *[(number, "partial") for number in range(1, 5)]])
+        futures = in_turn(threads, engine, gathering, [(0, "final"), *[(number, "partial") for number in range(1, 5)]])
         engine.gate.set()
-        answers = [future.result(10) for future in futures]  # type: ignore[attr-defined]
+        answers = [future.result(10) for future in futures]
     assert [answer is not None for answer in answers] == [True, *[True] * waiting, *[False] * (4 - waiting)]
 
 
@@ -104,11 +115,11 @@ def test_a_batch_that_fails_is_asked_for_one_by_one() -> None:
     engine = Engine(poison=2)
     gathering = Gathering(engine)
     with ThreadPoolExecutor(8) as threads:
-        futures = in_turn(threads, gathering, [(number, "final") for number in range(5)])
+        futures = in_turn(threads, engine, gathering, [(number, "final") for number in range(5)])
         engine.gate.set()
         with pytest.raises(EngineFailedError, match="poisoned"):
-            futures[2].result(10)  # type: ignore[attr-defined]
-        assert [futures[n].result(10) for n in (0, 1, 3, 4)] == ["0", "1", "3", "4"]  # type: ignore[attr-defined]
+            futures[2].result(10)
+        assert [futures[n].result(10) for n in (0, 1, 3, 4)] == ["0", "1", "3", "4"]
     assert engine.calls[:2] == [[0], [1, 2, 3, 4]]
     assert sorted(engine.calls[2:]) == [[1], [2], [3], [4]]
 
@@ -133,14 +144,14 @@ def test_those_that_wait_for_a_call_that_hangs_ask_anew_after_a_reset() -> None:
     engine = Engine()
     gathering = Gathering(engine)
     with ThreadPoolExecutor(4) as threads:
-        stuck, waits = in_turn(threads, gathering, [(0, "final"), (1, "final")])
+        stuck, waits = in_turn(threads, engine, gathering, [(0, "final"), (1, "final")])
         answer, engine.gate = engine.gate, threading.Event()
         engine.gate.set()
         gathering.reset()
-        assert waits.result(10) == "1"  # type: ignore[attr-defined]
+        assert waits.result(10) == "1"
         assert gathering.hear([job(2)]) is not None
         answer.set()
-        assert stuck.result(10) == "0"  # type: ignore[attr-defined]
+        assert stuck.result(10) == "0"
 
 
 def test_many_threads_each_get_their_own_answer() -> None:
