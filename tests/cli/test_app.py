@@ -64,12 +64,30 @@ def test_the_command_line_starts_light() -> None:
     assert loaded & {"aiohttp", "faster_whisper", "onnxruntime", "matplotlib", "av", "soxr"} == set()
 
 
-def test_missing_terminal_packages_are_told() -> None:
+@pytest.mark.parametrize(
+    ("command", "extras"), [("", "files"), ("serve", "server,asr"), ("transcribe", "asr"), ("doctor", "files")]
+)
+def test_missing_terminal_packages_are_told(command: str, extras: str) -> None:
     code = "import sys; sys.modules['typer'] = None; from fastring.cli import main; main()"
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert result.returncode == 1
-    assert 'pip install "fastring[files]"' in result.stderr
-    assert "Traceback" not in result.stderr
+    result = subprocess.run([sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=False)
+    assert result.returncode == 2
+    assert result.stderr == f'error: the commands need typer: pip install "fastring[{extras}]"\n'
+
+
+@pytest.mark.parametrize(("engine", "extras"), [("faster-whisper", "asr,server"), ("scripted", "server")])
+def test_all_that_a_server_lacks_is_told_at_once(engine: str, extras: str) -> None:
+    code = """
+import importlib.util, sys
+found = importlib.util.find_spec
+missing = {"aiohttp", "faster_whisper"}
+importlib.util.find_spec = lambda name, *rest: None if name in missing else found(name, *rest)
+from fastring.cli import main
+main()
+"""
+    command = [sys.executable, "-c", code, "serve", "--engine", engine]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.endswith(f'pip install "fastring[{extras}]"\n')
 
 
 @pytest.mark.parametrize("module", ["typer", "numpy"])

@@ -70,3 +70,12 @@ def test_a_wrong_setting_is_told_in_one_line_and_exits_2() -> None:
     assert (code, text) == (2, "")
     assert errors.strip().count("\n") == 0
     assert "did you mean server.port?" in errors
+
+
+def test_a_line_is_a_setting_for_whoever_reads_lines() -> None:
+    _, text, _ = run()
+    lines = [line.split() for line in text.splitlines()]
+    sections = {f"[{field.section}]" for field in setting_fields()}
+    settings = [words for words in lines if words[0] not in sections | {"setting"}]
+    assert [words[0] for words in settings] == [field.name for field in setting_fields()]
+    assert ["host", "127.0.0.1", "default", "address", "to", "bind"] in settings

@@ -11,6 +11,8 @@ import sys
 
 __all__ = ["main"]
 
+# What a command needs besides the packages that all of them need.
+_EXTRAS_OF = {"serve": "server,asr", "demo": "server,asr", "transcribe": "asr", "verify": "asr"}
 _NOT_WRITTEN = {errno.ENOSPC, errno.EDQUOT, errno.EPIPE}
 
 
@@ -44,7 +46,9 @@ def _run() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in {"typer", "rich", "pydantic", "click"}:
             raise
-        sys.exit(f'fastring\'s commands need {error.name}: pip install "fastring[files]"')
+        extras = _EXTRAS_OF.get(sys.argv[1] if len(sys.argv) > 1 else "", "files")
+        sys.stderr.write(f'error: the commands need {error.name}: pip install "fastring[{extras}]"\n')
+        sys.exit(2)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # from here on the commands see to it
     try:
         try:

@@ -6,6 +6,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,9 @@ from fastring.cli.terminal import Config, Set, out, told
 from fastring.config_sources import DEFAULT, LoadedSettings, load_settings
 
 __all__ = ["config"]
+
+_ROOM = 100  # columns in which a description has its place
+_WIDE = 300
 
 
 def config(
@@ -29,7 +33,9 @@ def config(
     elif as_toml:
         typer.echo(_toml(loaded))
     else:
-        out.print(_table(loaded))
+        # For a program or a file, a line holds a whole setting, however long.
+        to = out if out.is_terminal else Console(width=_WIDE)
+        to.print(_table(loaded, described=to.width >= _ROOM))
 
 
 def _nested(loaded: LoadedSettings) -> dict[str, dict[str, Any]]:
@@ -39,10 +45,10 @@ def _nested(loaded: LoadedSettings) -> dict[str, dict[str, Any]]:
     return nested
 
 
-def _table(loaded: LoadedSettings) -> Table:
+def _table(loaded: LoadedSettings, *, described: bool) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
     table.add_column("setting", header_style="dim", no_wrap=True)
-    for column in ("value", "from", "what it is"):
+    for column in ("value", "from", *(["what it is"] if described else [])):
         table.add_column(column, header_style="dim", overflow="fold")
     section = ""
     for field, value, source in loaded.rows():
@@ -51,7 +57,8 @@ def _table(loaded: LoadedSettings) -> Table:
             table.add_row(Text(f"[{section}]", "bold cyan"))
         shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         style = "dim" if source == DEFAULT else "bold green"
-        table.add_row(field.name, Text(shown, style), Text(source, style), Text(field.help, "dim"))
+        cells = [Text(shown, style), Text(source, style), *([Text(field.help, "dim")] if described else [])]
+        table.add_row(field.name, *cells)
     return table
 
 

@@ -33,10 +33,6 @@ def serve(
     assignments: Set = None,
 ) -> None:
     """Serve streams over WebSockets. Prints one line with its address when it is ready; Ctrl-C stops it."""
-    need("serve", "aiohttp", "prometheus_client", "structlog", "av", "soxr")
-    from fastring.asr.engines import create_transcriber
-    from fastring.server.run import run_server
-
     with told():
         flags = {
             "server.host": host,
@@ -47,6 +43,11 @@ def serve(
             "asr.model": model,
         }
         settings = load_settings(file=file, flags=flags, assignments=assignments or []).settings
+        speech = ["faster_whisper"] if settings.asr.engine == "faster-whisper" else []
+        need("serve", "aiohttp", "prometheus_client", "structlog", "av", "soxr", *speech)
+        from fastring.asr.engines import create_transcriber
+        from fastring.server.run import run_server
+
         if settings.server.processes > 1:
             from fastring.server.supervisor import run_processes
 
