@@ -174,6 +174,14 @@ const scenes = {
     await until(() => document.querySelectorAll("#streams tr.mine").length === 2);
     seen.streams = await page.$$eval("#streams tr", (rows) => rows.map((row) => row.cells[1].textContent).sort());
     await page.evaluate(() => {
+      const voice = [...document.querySelectorAll("#streams tr")].find((row) => row.cells[1].textContent === "voice");
+      return fetch(`/api/v1/stream/stop/${voice.cells[0].textContent}`, { method: "POST" });
+    });
+    seen.stopped = await notice("source");
+    await finished();
+    await page.click("#sample");
+    await until(() => document.getElementById("connection").textContent === "live");
+    await page.evaluate(() => {
       for (let press = 0; press < 2; press++) document.getElementById("microphone").click(); // stop, and do not wait
     });
     await finished();
@@ -235,7 +243,8 @@ for await (const line of lines) {
     await scenes[ask.does](ask);
     seen.violations = await page.evaluate(() => window.violations);
   } catch (error) {
-    seen = { error: `${ask.does}: ${error.stack}`, complaints: seen?.complaints };
+    const shown = await page?.$$eval("#happenings li, .notice, .chip", (all) => all.map((it) => it.textContent));
+    seen = { error: `${ask.does}: ${error.stack}`, shown, complaints: seen?.complaints };
   }
   await page?.context().close();
   process.stdout.write(`${JSON.stringify(seen)}\n`);

@@ -19,7 +19,7 @@ from fastring.server.app import build_app
 from fastring.server.run import make_runner
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from serving import Serve
 
@@ -66,6 +66,11 @@ def browser() -> Iterator[Browser]:
     browser = Browser(executable)
     yield browser
     browser.close()
+
+
+async def until(happened: Callable[[], object]) -> None:
+    while not happened():  # noqa: ASYNC110
+        await asyncio.sleep(0.05)
 
 
 @contextlib.asynccontextmanager
@@ -137,13 +142,13 @@ async def test_a_lost_connection_is_resumed_and_a_server_that_starts_anew_is_fou
     async with serve(SETTINGS, digits) as server:
         port = int(server.netloc.rpartition(":")[2])
         watching = asyncio.ensure_future(browser.see(server.url, "restart"))
-        while not watching.done() and not server.services.metrics.summary()["latency_sample_count"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+        await until(lambda: watching.done() or server.services.metrics.summary()["latency_sample_count"])
         for connection in list(server.services.registry.connections):
             if connection.name.startswith("voice/"):
                 connection._transport.abort()
-        await asyncio.sleep(0.8)
-    await asyncio.sleep(0.7)
+        await until(lambda: watching.done() or server.services.keeper.counts["resumed"])
+        await asyncio.sleep(0.3)
+    await asyncio.sleep(1.2)
     async with serving_on(port, digits):
         seen = await watching
     assert "What is said meanwhile is kept" in seen["lost"]
@@ -157,6 +162,7 @@ async def test_who_presses_everything_at_once_gets_one_stream(serve: Serve, brow
         seen = await browser.see(server.url, "hasty")
         await server.empty()
     assert seen["streams"] == ["audio", "voice"]
+    assert "The server ended the stream" in seen["stopped"]
     assert (seen["notices"], seen["complaints"]) == ([], [])
 
 

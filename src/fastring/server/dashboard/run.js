@@ -169,9 +169,13 @@ export class Run {
     const health = await this.server.refresh();
     const status = health === 200 ? await this.server.admits() : health;
     if (this.ended || this.isLive) return;
-    const remedy = status === 401 ? { label: "Enter a key", run: this.enter } : null;
-    this.notices.show("connection", "warn", ...troubles.ofConnection(status, this.server.health), remedy);
-    if (remedy) this.abort();
+    this.notices.show(
+      "connection", "warn", ...troubles.ofConnection(status, this.server.health), this.remedy(status));
+    if (status === 401) this.abort();
+  }
+
+  remedy(status) {
+    return status === 401 ? { label: "Enter a key", run: this.enter } : null;
   }
 
   async missMeasures() {
@@ -188,7 +192,9 @@ export class Run {
   }
 
   over(failure) {
-    if (failure && !this.aborted) this.notices.show("source", "error", ...troubles.ofFailure(failure));
+    if (failure && !this.aborted) {
+      this.notices.show("source", "error", ...troubles.ofFailure(failure), this.remedy(failure.status));
+    }
     if (!failure && !this.stopping) this.notices.show("source", "warn", ...troubles.STOPPED);
     this.finish();
   }

@@ -71,7 +71,7 @@ export class Session {
   }
 
   openAnalysis() {
-    const address = socketAddress(this.server, `/api/v1/stream/audio/${this.streamId}`, {
+    const address = socketAddress(this.server, `/api/v1/stream/audio/${this.streamId}-measures`, {
       encoding: "linear16", sample_rate: RATE, channels: 1, update_hz: UPDATE_HZ,
     });
     const since = this.seconds; // the analysis counts from its own first sample

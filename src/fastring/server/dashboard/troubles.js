@@ -19,9 +19,10 @@ const KEPT = "What is said meanwhile is kept, up to a minute.";
 
 export const DEAF = ["Nothing comes from the microphone", "Is it still plugged in? Stop, then start it again."];
 
-/** @returns {[title: string, advice: string]} why the microphone cannot be had */
+/** @returns {[title: string, advice: string]} why the microphone cannot be had; the browser's error is the cause */
 export function ofMicrophone(error) {
-  return MICROPHONE[error.name] ?? ["The microphone cannot be used", String(error.message || error)];
+  const known = MICROPHONE[error.cause?.name] ?? MICROPHONE[error.name];
+  return known ?? ["The microphone cannot be used", String(error.message || error)];
 }
 
 export function ofFile(name) {
@@ -67,5 +68,6 @@ export function ofStatus({ state, dropped_frames: dropped, engine, reason }) {
 }
 
 export function ofFailure(error) {
+  if (error.status === 401) return ofConnection(401);
   return ["The stream has ended", `${error.message}. Start it again; if that fails, see the server's log.`];
 }
