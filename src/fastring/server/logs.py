@@ -12,6 +12,7 @@ import structlog
 from aiohttp.http_exceptions import HttpProcessingError
 
 from fastring.protocols.messages import shown
+from fastring.server.log_lines import LogLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -25,6 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 
 def configure_logging(settings: ServerSettings) -> None:
     """Set up the process's logs: to stderr, readable or JSON lines, from `log_level` up."""
+    lines = LogLines(sys.stderr)
     level = logging.getLevelName(settings.log_level.upper())
     renderer: Any = (
         structlog.processors.JSONRenderer()
@@ -42,10 +44,10 @@ def configure_logging(settings: ServerSettings) -> None:
     structlog.configure(
         processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(lines),  # type: ignore[arg-type]
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stderr)  # what libraries log, in the same lines
+    handler = _Handler(lines)  # what libraries log, in the same lines
     drop_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[drop_meta, renderer])
@@ -53,6 +55,14 @@ def configure_logging(settings: ServerSettings) -> None:
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(max(level, logging.WARNING))
     logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)  # it would log offered sub-protocols: keys, perhaps
+
+
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg]  # has parameters from 3.11 on
+    """Waits for what is not yet written when logging is shut down."""
+
+    def close(self) -> None:
+        self.stream.drain()
+        super().close()
 
 
 class Throttle:
