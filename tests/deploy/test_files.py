@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib.metadata
+import json
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from serving import serving
 from typer.testing import CliRunner
 
 from fastring.cli.app import app
@@ -48,6 +53,30 @@ def test_settings_and_commands_are_real(text: str) -> None:
 def test_the_container_is_probed_where_the_server_answers_without_a_key() -> None:
     (path,) = re.findall(r"http://127\.0\.0\.1:8000(/\w+)", CONTAINER)
     assert path in {page.path for family in FAMILIES for page in family.pages if page.open_to_all}
+
+
+def test_the_image_installs_what_the_package_offers() -> None:
+    """The command itself runs in scripts/wheel_test.sh, without the extras."""
+    (extras,) = re.findall(r'/opt/fastring/bin/pip install --no-cache-dir "\.\[([a-z,]+)\]"', CONTAINER)
+    offered = importlib.metadata.metadata("fastring").get_all("Provides-Extra") or []
+    assert set(extras.split(",")) <= set(offered)
+    assert re.search(r"^COPY --from=build /opt/fastring /opt/fastring$", CONTAINER, re.MULTILINE)
+    assert "PATH=/opt/fastring/bin:" in CONTAINER
+
+
+async def test_the_health_check_tells_a_server_from_none() -> None:
+    """The command as it stands in the image, asked of another port."""
+    (line,) = re.findall(r"^  CMD (\[.*\])$", CONTAINER, re.MULTILINE)
+    python, *arguments = json.loads(line)
+    assert python == "python"
+
+    def ask(netloc: str) -> int:
+        command = [sys.executable, *(part.replace("127.0.0.1:8000", netloc) for part in arguments)]
+        return subprocess.run(command, capture_output=True, timeout=30, check=False).returncode
+
+    async with serving() as server:
+        assert await asyncio.to_thread(ask, server.netloc) == 0
+    assert await asyncio.to_thread(ask, server.netloc) != 0
 
 
 def test_nothing_runs_as_root() -> None:
