@@ -7,6 +7,7 @@ from collections import Counter
 from typing import Literal
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -226,3 +227,27 @@ def test_a_final_that_loses_its_place_may_come_again() -> None:
     assert text == "a has most jobs waiting, and all places are taken"
     assert isinstance(desk.told[0].error, QueueFullError)
     assert desk.told[0].job.job_id == 2
+
+
+def test_a_slow_engine_is_offered_no_more_than_it_can_answer_in_time() -> None:
+    desk = Desk()
+    worker = Worker()
+    now = 0.0
+
+    def answer_one(took_s: float) -> None:
+        nonlocal now
+        batch = desk.dispatcher.take(worker, 0, now)
+        now += took_s
+        desk.dispatcher.succeeded(worker, batch, [answer("x")], now)
+
+    desk.submit("first", 0)
+    answer_one(took_s=3.0)
+    for number in range(5):  # in the half of 30 s
+        desk.submit(f"s{number}", 0, now=now)
+    with pytest.raises(QueueFullError, match="a slow engine answers no more than 5 in time"):
+        desk.submit("one too many", 0, now=now)
+    for _ in range(5):
+        answer_one(took_s=0.001)
+    now += 10.0  # who was turned away does not come again
+    for number in range(15):
+        desk.submit(f"t{number}", 0, now=now)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["Dispatcher"]
 
 _MOST_TRIES: Final = 2
+_IN_TIME: Final = 0.5  # of the timeout: what is accepted is expected to be answered within it
+_NEWEST: Final = 0.2  # weight of the newest call in what a job takes
 
 
 class Dispatcher:
@@ -49,6 +51,8 @@ class Dispatcher:
         forget: Callable[[str], None],
     ) -> None:
         self._max_batch = capabilities.max_batch
+        self._concurrency = capabilities.concurrency
+        self._job_s = 0.0  # what the engine takes for a job, of late
         self._timeout_s = timeout_s
         self._forget = forget
         self.health = EngineHealth(hang_s, timeout_s, rebuildable=rebuildable)
@@ -163,7 +167,9 @@ class Dispatcher:
         self, worker: Worker, batch: Sequence[Ticket], heard: Sequence[Hypothesis], now: float
     ) -> list[Callable[[], None]]:
         """A call came back with answers. They count too if it had been given up, and nobody was quicker."""
-        self.health.came_back(worker.come_back(now))
+        took_s = worker.come_back(now)
+        self.health.came_back(took_s)
+        self._fit_queue(took_s / len(batch))
         reports = []
         for ticket, hypothesis in zip(batch, heard, strict=True):
             if self._held.get(ticket) is worker:
@@ -214,6 +220,14 @@ class Dispatcher:
                 self.ledger.counts["retried"] += 1
             else:
                 self._drop(ticket, "replaced", now)
+
+    def _fit_queue(self, job_s: float) -> None:
+        """Let no more jobs wait than can be answered in time: who comes later is refused now, not given up then."""
+        self._job_s += (job_s - self._job_s) * (_NEWEST if self._job_s else 1.0)
+        if self._job_s > 0:
+            in_time = int(_IN_TIME * self._timeout_s * self._concurrency / self._job_s)
+            fewest = 2 * self._concurrency * self._max_batch
+            self._queue.resize(max(in_time, fewest))
 
     def _begin(self, worker: Worker, batch: list[Ticket], now: float) -> None:
         for ticket in batch:

@@ -45,7 +45,7 @@ class JobQueue:
 
     def __init__(self, *, max_per_stream: int, max_total: int, in_order: bool) -> None:
         self._max_per_stream = max_per_stream
-        self._max_total = max_total
+        self._max_total = self._places = max_total
         self._in_order = in_order
         self._lanes: dict[str, list[Ticket]] = {}  # in order of arrival; no empty lanes
         # Streams whose turn may come, next first. A stream stands in one of them, or in none while it is held.
@@ -61,6 +61,10 @@ class JobQueue:
     def __iter__(self) -> Iterator[Ticket]:
         for lane in self._lanes.values():
             yield from lane
+
+    def resize(self, places: int) -> None:
+        """From now on so many tickets may wait in all, at most `max_total`; those that do already stay."""
+        self._places = min(places, self._max_total)
 
     def put(self, ticket: Ticket) -> list[tuple[Ticket, str]]:
         """Let a ticket wait.
@@ -170,7 +174,7 @@ class JobQueue:
         """
         job = ticket.job
         share_full = len(lane) - len(obsolete) >= self._max_per_stream
-        free = self._max_total - self._waiting + len(obsolete)
+        free = self._places - self._waiting + len(obsolete)
         if not share_full and free > self._before(ticket):
             return None
         if job.kind == "final":
@@ -186,7 +190,10 @@ class JobQueue:
             raise QueueFullError(f"{job.stream_id} has {len(lane)} jobs waiting: max_queue is {self._max_per_stream}")
         if job.kind == "final" and not lane:
             self._turned_away[job.stream_id] = ticket.accepted_s
-        raise QueueFullError(f"{self._waiting} jobs wait in all: max_queue_total is {self._max_total}")
+        limit = f"max_queue_total is {self._max_total}"
+        if self._places < self._max_total:
+            limit = f"a slow engine answers no more than {self._places} in time (asr.timeout_s)"
+        raise QueueFullError(f"{self._waiting} jobs wait in all: {limit}")
 
     def _before(self, ticket: Ticket) -> int:
         """How many places are kept for others, who were turned away before this stream was and will come again."""
