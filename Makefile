@@ -144,7 +144,7 @@ bench: dev ## a table of figures with the goals beside them
 bench-speech: dev ## many clients in real time on one model, latency and fairness; FULL=1: every N, and the picture anew
 	@PYTHONPATH=benchmarks:scripts python -m speech.load $(if $(FULL),--full)
 
-bench-load: dev ## what one core carries: CPU time per message beside a bare server, latency, memory
+bench-load: dev ## what one core carries, beside a bare server; FULL=1: ten minutes; PICTURE=1: page and pictures anew
 	@python benchmarks/load/run.py $(if $(FULL),--full) $(if $(PICTURE),--picture)
 
 bench-fleet: dev ## a simulated fleet of 1K to 100K users; CHECK=1: the simulation against a real server instead

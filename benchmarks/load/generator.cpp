@@ -7,10 +7,10 @@
 // periods: it sends what is due and reads what came. Every PROBE_MS a stream sends {"type":"ping"} right behind an
 // audio message; the answer comes when that message has been taken in, so the time between is the latency that the
 // server adds. After the warm-up, and after the measured seconds, it waits until the server has taken in everything,
-// and says {"started": ...} and {"ended": ...}: the CPU time that the server uses between the two is that of the
-// messages sent between them, however busy the machine is. Then come its figures: latencies, its own CPU time, and how
-// late it was itself (a generator that is late measures itself). At the end, and all the time if SECONDS is 0, it holds
-// the connections until its input ends.
+// says {"started": ...} and waits for another line, and says {"ended": ...}: the CPU time that the server uses between
+// the two is that of the messages sent between them, however busy the machine is. Then come its figures: latencies, its
+// own CPU time, and how late it was itself (a generator that is late measures itself). At the end, and all the time if
+// SECONDS is 0, it holds the connections until its input ends.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -22,6 +22,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -120,14 +121,21 @@ class Crowd {
   void run() {
     stretch(options_.warm_up);
     settle();
+    say("started");
+    if (!told()) return;
     recording_ = true;
     const Ns cpu = cpu_time();
-    say("started");
     stretch(options_.measured);
     settle();
     say("ended");
     recording_ = false;
     report(cpu_time() - cpu);
+  }
+
+  // Waits for a line of the caller, who may look at the server meanwhile; false if there will be none.
+  static bool told() {
+    char line[16];
+    return std::fgets(line, sizeof line, stdin) != nullptr;
   }
 
  private:
@@ -169,7 +177,7 @@ class Crowd {
       stream.probed = kLast;
       send(stream, ping_);
     }
-    const Ns patience = now() + 20 * kSecond;
+    const Ns patience = now() + 10 * kSecond;
     const auto open = [](const Stream& stream) { return stream.probed != 0; };
     while (now() < patience && std::any_of(streams_.begin(), streams_.end(), open)) serve(now() + kSecond / 50);
   }
@@ -283,7 +291,12 @@ class Crowd {
   void send(Stream& stream, std::string_view frames) {
     stream.out += frames;
     const ssize_t count = write(stream.fd, stream.out.data(), stream.out.size());
-    if (count < 0 && errno != EAGAIN) fail("send");
+    if (count < 0 && errno != EAGAIN) {
+      const int error = errno;
+      receive(stream);  // tells why, if the server said so
+      errno = error;
+      fail("send");
+    }
     if (count > 0) stream.out.erase(0, static_cast<std::size_t>(count));
     if (!stream.out.empty()) ++blocked_;
   }
@@ -337,16 +350,16 @@ int main(int count, char** words) {
     std::fprintf(stderr, "generator HOST PORT PATH STREAMS BYTES PERIOD_MS WARM_UP_S SECONDS PROBE_MS AUDIO_FILE\n");
     return 2;
   }
+  std::signal(SIGPIPE, SIG_IGN);  // a server that hangs up is an error with a text
   try {
     const auto ns = [&](int i, double unit) { return static_cast<Ns>(std::atof(words[i]) * unit); };
     Crowd crowd({words[1], words[3], std::atoi(words[2]), std::atoi(words[4]),
                  static_cast<std::size_t>(std::atoll(words[5])), ns(6, 1e6), ns(7, 1e9), ns(8, 1e9), ns(9, 1e6),
                  file_of(words[10])});
     crowd.connect_all();
-    char line[16];
-    const bool go = std::fgets(line, sizeof line, stdin) != nullptr;
+    const bool go = Crowd::told();
     if (go && std::atof(words[8]) > 0) crowd.run();
-    while (go && std::fgets(line, sizeof line, stdin) != nullptr) {
+    while (go && Crowd::told()) {
     }
     return 0;
   } catch (const std::exception& error) {

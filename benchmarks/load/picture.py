@@ -1,4 +1,4 @@
-"""Draws `docs/pictures/load.svg` and `capacity.svg`: no background, in colours readable on white and on black."""
+"""Draws load.svg, load_latency.svg and capacity.svg in docs/pictures: no background, readable on white and on black."""
 
 from __future__ import annotations
 
@@ -30,6 +30,34 @@ COLOURS = {"ours": BLUE, "bare": INK, "bare, answering": ORANGE}
 
 
 def draw_load(data: dict[str, Any]) -> None:
+    """Both pictures of the measured figures."""
+    _draw_cpu(data)
+    _draw_latency(data)
+
+
+def _draw_latency(data: dict[str, Any]) -> None:
+    """Latency over the number of gated streams, a line for each length of message, and the goal."""
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.2, 2.6), facecolor="none", layout="constrained")
+        axes = figure.subplots()
+        gated = [check for check in data["checks"] if not check["speech"]]
+        for ms, colour in zip(sorted({check["message_ms"] for check in gated}), (GREEN, BLUE, VIOLET), strict=False):
+            mine = [check for check in gated if check["message_ms"] == ms]
+            streams = [check["streams"] for check in mine]
+            axes.plot(
+                streams, [check["p99_ms"] for check in mine], "o-", color=colour, label=f"{ms:g} ms messages, p99"
+            )
+            axes.plot(streams, [check["p50_ms"] for check in mine], "o:", color=colour, alpha=0.6, ms=3)
+        axes.axhline(10, color=RED, lw=1)
+        axes.annotate("goal", (1, 10), xycoords=("axes fraction", "data"), color=RED, va="bottom", ha="right")
+        axes.set_yscale("log")
+        axes.set_xlabel("gated streams on one core")
+        axes.set_ylabel("added latency, ms (dotted: median)")
+        axes.legend(frameon=False, fontsize=7)
+        save(figure, "load_latency.svg")
+
+
+def _draw_cpu(data: dict[str, Any]) -> None:
     """CPU time per message beside the bare server's, by share of speech."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.2, 2.8), facecolor="none", layout="constrained")

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Figures", "Server", "bare", "build_generator", "crowd", "fastring", "hold"]
+__all__ = ["CORES", "Figures", "Server", "bare", "build_generator", "crowd", "fastring", "hold"]
 
 HERE = Path(__file__).resolve().parent
 VOICE_PATH = "/api/v1/stream/voice/load%d?resumes=1"
+CORES = sorted(os.sched_getaffinity(0))
 SCRIPT = "one two three four five six seven eight nine\n"
 
 
@@ -35,13 +38,25 @@ class Server:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
         return [self.process.pid, *map(int, children)]
 
-    def cpu_s(self) -> float:
-        """CPU time of all its threads so far, in seconds, to the nanosecond of the scheduler."""
-        return sum(
-            int(task.read_text().split()[0]) / 1e9
+    def cpu_s(self) -> list[float]:
+        """CPU time so far of all threads of each process, in seconds, to the nanosecond of the scheduler."""
+        return [
+            sum(int(task.read_text().split()[0]) / 1e9 for task in Path(f"/proc/{pid}/task").glob("*/schedstat"))
             for pid in self.pids
-            for task in Path(f"/proc/{pid}/task").glob("*/schedstat")
-        )
+        ]
+
+    def pin(self) -> None:
+        """One core for a single process, so that it is one core that is measured; one each for several."""
+        pids = self.pids
+        for index, pid in enumerate(pids):
+            cores = {CORES[0]} if len(pids) == 1 else {CORES[(index - 1) % len(CORES)]} if index else set(CORES)
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                os.sched_setaffinity(int(task.name), cores)
+
+    @property
+    def crowd_cores(self) -> set[int]:
+        """Where the crowd runs: not where the server does, if there are cores enough."""
+        return set(CORES[max(1, len(self.pids) - 1) :]) or set(CORES)
 
     def rss_bytes(self) -> int:
         """Memory of its own that it holds."""
@@ -65,7 +80,9 @@ def _running(name: str, command: list[str], pattern: str) -> Iterator[Server]:
         found = re.search(pattern, line)
         if not found:
             raise RuntimeError(f"{name} did not start: {line!r}")
-        yield Server(name, int(found[1]), process)
+        server = Server(name, int(found[1]), process)
+        server.pin()
+        yield server
     finally:
         process.terminate()
         try:
@@ -73,6 +90,8 @@ def _running(name: str, command: list[str], pattern: str) -> Iterator[Server]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def bare(reply_ms: int) -> contextlib.AbstractContextManager[Server]:
@@ -111,6 +130,7 @@ class Figures:
 
     streams: int
     message_ms: float
+    speech: float  # share of the audio
     messages: int
     seconds: float
     cpu_us: float  # of the server, per message
@@ -119,6 +139,9 @@ class Figures:
     p99_ms: float
     worst_ms: float
     late_p99_ms: float  # of the crowd itself
+    crowd_cores: float  # that the crowd kept busy
+    unanswered: int  # streams of which not everything was taken in at the end: the figures are not to be used
+    busiest: float  # share of the process that had most to do, of the CPU time of all
     finals: int
     lag: tuple[int, int, int]  # ticks of the server's loop: all, over 5 ms late, over 10 ms late
 
@@ -128,9 +151,11 @@ def _generator(
 ) -> subprocess.Popen[str]:
     n_bytes = round(message_ms * 32)
     words = ["127.0.0.1", server.port, VOICE_PATH, streams, n_bytes, period_ms, *run, 1000, audio]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [str(build_generator()), *map(str, words)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
+    os.sched_setaffinity(process.pid, server.crowd_cores)
+    return process
 
 
 def _told(process: subprocess.Popen[str], name: str) -> dict[str, float]:
@@ -142,29 +167,45 @@ def _told(process: subprocess.Popen[str], name: str) -> dict[str, float]:
     return told
 
 
-def crowd(server: Server, streams: int, message_ms: float, audio: Path, *, warm_up_s: float, seconds: float) -> Figures:
+def _go_on(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    process.stdin.write("go\n")
+    process.stdin.flush()
+
+
+def crowd(
+    server: Server,
+    streams: int,
+    message_ms: float,
+    audio: Path,
+    *,
+    warm_up_s: float,
+    seconds: float,
+    speech: float = 0.0,
+) -> Figures:
     """So many voices in real time; the server's CPU time over the measured seconds."""
     ours = server.name != "bare"
     with _generator(server, streams, message_ms, audio, run=(warm_up_s, seconds), period_ms=message_ms) as process:
         _told(process, "connected")
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-        began = _told(process, "started")["started"]
+        _go_on(process)
+        _told(process, "started")
         lag = server.loop_lag() if ours else {}
-        cpu_s = server.cpu_s()
+        before = server.cpu_s()
+        began = time.monotonic_ns()
+        _go_on(process)
         ended = _told(process, "ended")["ended"]
-        cpu_s = server.cpu_s() - cpu_s
+        each_s = [now - then for now, then in zip(server.cpu_s(), before, strict=True)]
         told = _told(process, "sent")
-        after = server.loop_lag() if ours else {}
+        after = server.loop_lag() if ours and not told["unanswered"] else {}
     if told["errors"]:
         raise RuntimeError(f"{server.name}: {told}")
-    wall_s = (ended - began) / 1e9
+    wall_s, cpu_s = (ended - began) / 1e9, sum(each_s)
     ticks = {bound: after[bound] - lag[bound] for bound in after}
     total = ticks.get(float("inf"), 0)
     return Figures(
         streams=streams,
         message_ms=message_ms,
+        speech=speech,
         messages=int(told["sent"]),
         seconds=wall_s,
         cpu_us=1e6 * cpu_s / told["sent"],
@@ -173,6 +214,9 @@ def crowd(server: Server, streams: int, message_ms: float, audio: Path, *, warm_
         p99_ms=told["p99_ms"],
         worst_ms=told["worst_ms"],
         late_p99_ms=told["late_p99_ms"],
+        crowd_cores=told["cpu_s"] / wall_s,
+        unanswered=int(told["unanswered"]),
+        busiest=max(each_s) / cpu_s,
         finals=int(told["finals"]),
         lag=(int(total), int(total - ticks.get(0.005, 0)), int(total - ticks.get(0.01, 0))),
     )
@@ -187,9 +231,9 @@ def hold(server: Server, streams: int, audio: Path, *, audio_s: float) -> Iterat
         _told(process, "connected")
         assert process.stdin is not None
         if audio_s:
-            process.stdin.write("go\n")
-            process.stdin.flush()
+            _go_on(process)
             _told(process, "started")
+            _go_on(process)
             _told(process, "ended")
         try:
             yield
