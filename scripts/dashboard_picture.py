@@ -32,13 +32,17 @@ await page.goto(url);
 await page.waitForSelector("#sample:enabled");
 await page.fill("#reference", read);
 await page.click("#sample");
-await page.waitForFunction((marks) => {
-  const marked = document.querySelectorAll('#feedback li:not([data-status="pending"])').length;
-  const tone = document.getElementById("pitch").textContent.includes("Hz");
-  return tone && document.querySelector(".utterance + .utterance .unstable:not(:empty)") && marked >= marks;
-}, marks, { polling: 20 });
 const height = await page.$eval("#server-card", (card) => card.getBoundingClientRect().top - 2);
-const picture = await page.screenshot({ clip: { x: 0, y: 0, width: 1200, height } });
+const hasTone = () => document.getElementById("pitch").textContent.includes("Hz");
+let picture;
+do { // a voiced sound may be over by the time the picture is taken
+  await page.waitForFunction((marks) => {
+    const marked = document.querySelectorAll('#feedback li:not([data-status="pending"])').length;
+    const tone = document.getElementById("pitch").textContent.includes("Hz");
+    return tone && document.querySelector(".utterance + .utterance .unstable:not(:empty)") && marked >= marks;
+  }, marks, { polling: 20 });
+  picture = await page.screenshot({ clip: { x: 0, y: 0, width: 1200, height } });
+} while (!await page.evaluate(hasTone));
 process.stdout.write(picture.toString("base64"));
 await browser.close();
 """
