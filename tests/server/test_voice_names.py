@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -13,6 +16,42 @@ from serving import RATE, SCRIPT, TWO_UTTERANCES, VOICE, listen, of, silence, te
 
 if TYPE_CHECKING:
     from serving import Running
+
+
+CLIENT = """
+import asyncio, os, signal, sys
+from fastring.client import connect
+
+async def main():
+    async with connect(sys.argv[1], "a") as stream:
+        await stream.send(bytes(16000))
+        await stream.command("ping")
+        while (await stream.receive())["type"] != "pong":
+            pass
+        print("stopping", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
+async def test_a_name_is_had_from_a_process_that_is_stopped(server: Running) -> None:
+    """Its kernel still takes what is sent to it."""
+    client = await asyncio.create_subprocess_exec(sys.executable, "-c", CLIENT, server.url, stdout=subprocess.PIPE)
+    try:
+        assert client.stdout is not None
+        assert await client.stdout.readline() == b"stopping\n"
+        began = time.monotonic()
+        async with server.connect(VOICE + "a") as new:
+            await new.send_bytes(TWO_UTTERANCES)
+            await new.send_str('{"type":"close"}')
+            assert texts(await listen(new)) == list(SCRIPT)
+        assert time.monotonic() - began < 4
+        assert server.services.keeper.waiting == 1
+    finally:
+        client.kill()
+        await client.wait()
 
 
 @pytest.mark.parametrize("presented", ["", "stale"], ids=["without a token", "with a token of another time"])
