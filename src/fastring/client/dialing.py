@@ -27,7 +27,7 @@ class Patience:
         first_wait_s: the first wait before another attempt is drawn from 0 to this; then the bound doubles.
         longest_wait_s: and grows no further.
         give_up_s: without a good connection for this long, the stream fails. A good one stood for 5 s, or brought an
-            acknowledgement.
+            acknowledgement or its session back.
     """
 
     dead_after_s: float = 10.0

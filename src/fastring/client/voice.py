@@ -102,7 +102,7 @@ class VoiceStream:
         self._alive_s = 0.0  # when a connection was last a good one
         self._server_said = ""
         self._ping_due = False
-        self._acked = False  # the present one is
+        self._is_good = False  # the present one is
         self._unused: Any = None  # a connection that nobody talks over yet
         self._dialer: Dialer | None = None
         self._failure: FastringError | None = None
@@ -259,14 +259,14 @@ class VoiceStream:
             ProtocolError: the server ended it for good.
         """
         socket, self._unused = self._unused, None
-        began_s, self._acked = time.monotonic(), False
+        began_s, self._is_good = time.monotonic(), False
         self._conversation.connected()
         writer = asyncio.get_running_loop().create_task(self._write(socket), name=f"write {self.stream_id}")
         try:
             reason = await self._read(socket)
         finally:
             self._conversation.lost()
-            if self._acked or time.monotonic() - began_s > _LASTED_S:
+            if self._is_good or time.monotonic() - began_s > _LASTED_S:
                 self._alive_s = time.monotonic()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -296,10 +296,12 @@ class VoiceStream:
     def _hear(self, message: dict[str, Any]) -> None:
         for event in self._conversation.receive(message, time.monotonic()):
             self._tell(event)
-        if message.get("type") == "ack":
-            self._acked = True
+        kind = message.get("type")
+        if kind in ("ack", "resumed"):
+            self._is_good = True
+        if kind == "ack":
             self._backoff.succeeded()
-        elif message.get("type") == "error":
+        elif kind == "error":
             self._server_said = f": {message.get('message')}"
         if self._conversation.room > 0:
             self._room.set()

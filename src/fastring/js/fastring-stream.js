@@ -8,7 +8,7 @@ const FOR_GOOD = new Set([1002, 1003, 1007, 1008, 1009, 4409]); // another attem
 const GIVEN_UP = 4000;
 const BUFFERED_S = 2; // audio that may wait in the browser's own buffer, where it cannot be counted
 const DRAIN_MS = 50;
-const LASTED_S = 5; // a connection that stood so long, or was acknowledged, was a good one
+const LASTED_S = 5; // a connection that stood so long, or brought an ack or its session back, was a good one
 
 /** A live stream: send audio, iterate over its events; it reconnects and resumes by itself. */
 export class VoiceStream {
@@ -99,7 +99,7 @@ export class VoiceStream {
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     this.openedS = null;
-    this.acked = false;
+    this.isGood = false;
     this.heardS = now();
     socket.onopen = () => {
       if (socket !== this.socket) return;
@@ -115,10 +115,8 @@ export class VoiceStream {
   hear(message) {
     this.heardS = now();
     this.pinged = false;
-    if (message.type === "ack") {
-      this.acked = true;
-      this.attempt = 0;
-    }
+    if (message.type === "ack" || message.type === "resumed") this.isGood = true;
+    if (message.type === "ack") this.attempt = 0;
     if (message.type === "error") this.serverSaid = `: ${message.message}`;
     for (const event of this.conversation.receive(message, now())) this.tell(event);
     if (this.conversation.finished) this.end(null);
@@ -139,7 +137,7 @@ export class VoiceStream {
   /** The connection is gone: try again after a while, unless that is in vain. */
   async lost(reason, code = 0) {
     const opened = this.openedS !== null;
-    if (this.acked || (opened && now() - this.openedS > LASTED_S)) this.aliveS = now();
+    if (this.isGood || (opened && now() - this.openedS > LASTED_S)) this.aliveS = now();
     this.leave();
     this.conversation.lost();
     if (FOR_GOOD.has(code)) {
