@@ -16,7 +16,7 @@ from fastring.config_sources import DEFAULT, LoadedSettings, load_settings
 __all__ = ["config"]
 
 _ROOM = 100  # columns in which a description has its place
-_WIDE = 300
+_WIDE = 1000
 
 
 def config(
