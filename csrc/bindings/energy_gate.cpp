@@ -17,7 +17,7 @@ namespace fastring::bindings {
 namespace {
 
 // From here on a push is long enough that giving up the GIL costs less than it brings.
-constexpr std::size_t kReleaseSamples = 64 * 1024;
+constexpr std::size_t kReleaseSamples = std::size_t{64} * 1024;
 constexpr std::size_t kFewFrames = 4;
 constexpr std::size_t kPieceFrames = 32;  // measured at a time where nobody wants the audio
 

@@ -30,13 +30,14 @@ void set_error(const Error& error) {
 
 void register_errors(py::module_& /*m*/) {
   // fastring.errors imports nothing, so there is no cycle. Raising is the cold path: look the class up when needed.
-  py::register_local_exception_translator([](std::exception_ptr pointer) {
-    try {
-      if (pointer) std::rethrow_exception(pointer);
-    } catch (const Error& error) {
-      set_error(error);
-    }
-  });
+  py::register_local_exception_translator(
+      [](std::exception_ptr pointer) {  // NOLINT(performance-unnecessary-value-param): pybind11's type
+        try {
+          if (pointer) std::rethrow_exception(pointer);
+        } catch (const Error& error) {
+          set_error(error);
+        }
+      });
 }
 
 void set_python_error() noexcept {

@@ -9,7 +9,7 @@
 namespace fastring::bindings {
 namespace {
 
-constexpr std::int64_t kReleaseSamples = 64 * 1024;
+constexpr std::int64_t kReleaseSamples = std::int64_t{64} * 1024;
 
 struct Arguments {
   PyObject* audio = nullptr;
@@ -63,7 +63,7 @@ PyObject* convert(PyObject*, PyObject* const* args, Py_ssize_t count, PyObject* 
     ArrayView target;
     py::object array;
     if (arguments.out == nullptr) {
-      const Py_ssize_t length = static_cast<Py_ssize_t>(in.samples);
+      const auto length = static_cast<Py_ssize_t>(in.samples);
       array = py::reinterpret_steal<py::object>(new_array(Out, in.nd, in.shape == nullptr ? &length : in.shape));
       target.data = array_data(array.ptr());
     } else {
@@ -84,12 +84,12 @@ void erased(const void* in, void* out, std::size_t samples) noexcept {
   Function(static_cast<const From*>(in), static_cast<To*>(out), samples);
 }
 
-constexpr auto to_float32 = erased<pcm16_to_float32, std::int16_t, float>;
-constexpr auto to_pcm16 = erased<float32_to_pcm16, float, std::int16_t>;
-constexpr auto mulaw16 = erased<mulaw_to_pcm16, std::uint8_t, std::int16_t>;
-constexpr auto alaw16 = erased<alaw_to_pcm16, std::uint8_t, std::int16_t>;
-constexpr auto mulaw32 = erased<mulaw_to_float32, std::uint8_t, float>;
-constexpr auto alaw32 = erased<alaw_to_float32, std::uint8_t, float>;
+constexpr auto kToFloat32 = erased<pcm16_to_float32, std::int16_t, float>;
+constexpr auto kToPcm16 = erased<float32_to_pcm16, float, std::int16_t>;
+constexpr auto kMulaw16 = erased<mulaw_to_pcm16, std::uint8_t, std::int16_t>;
+constexpr auto kAlaw16 = erased<alaw_to_pcm16, std::uint8_t, std::int16_t>;
+constexpr auto kMulaw32 = erased<mulaw_to_float32, std::uint8_t, float>;
+constexpr auto kAlaw32 = erased<alaw_to_float32, std::uint8_t, float>;
 
 // What the array operations on channels share: frames of the given or implied number of channels.
 struct Channels {
@@ -162,21 +162,21 @@ PyMethodDef method(const char* name, const char* doc) {
        " byte count."
 
 PyMethodDef methods[] = {
-    method<Dtype::kInt16, Dtype::kFloat32, to_float32>(
+    method<Dtype::kInt16, Dtype::kFloat32, kToFloat32>(
         "pcm16_to_float32", FASTRING_CONVERSION_DOC("pcm16_to_float32", "int16", "float32",
                                                     "int16 / 32768, so -32768 gives exactly -1.0.")),
-    method<Dtype::kFloat32, Dtype::kInt16, to_pcm16>(
+    method<Dtype::kFloat32, Dtype::kInt16, kToPcm16>(
         "float32_to_pcm16",
         FASTRING_CONVERSION_DOC("float32_to_pcm16", "float32", "int16",
                                 "float32 * 32768, rounded to nearest even and saturated; NaN gives 0.")),
-    method<Dtype::kUint8, Dtype::kInt16, mulaw16>(
+    method<Dtype::kUint8, Dtype::kInt16, kMulaw16>(
         "mulaw_to_pcm16", FASTRING_CONVERSION_DOC("mulaw_to_pcm16", "uint8", "int16", "Decodes mu-law (ITU-T G.711).")),
-    method<Dtype::kUint8, Dtype::kInt16, alaw16>(
+    method<Dtype::kUint8, Dtype::kInt16, kAlaw16>(
         "alaw_to_pcm16", FASTRING_CONVERSION_DOC("alaw_to_pcm16", "uint8", "int16", "Decodes A-law (ITU-T G.711).")),
-    method<Dtype::kUint8, Dtype::kFloat32, mulaw32>(
+    method<Dtype::kUint8, Dtype::kFloat32, kMulaw32>(
         "mulaw_to_float32",
         FASTRING_CONVERSION_DOC("mulaw_to_float32", "uint8", "float32", "Decodes mu-law (ITU-T G.711) to -1..1.")),
-    method<Dtype::kUint8, Dtype::kFloat32, alaw32>(
+    method<Dtype::kUint8, Dtype::kFloat32, kAlaw32>(
         "alaw_to_float32",
         FASTRING_CONVERSION_DOC("alaw_to_float32", "uint8", "float32", "Decodes A-law (ITU-T G.711) to -1..1.")),
     {nullptr, nullptr, 0, nullptr},

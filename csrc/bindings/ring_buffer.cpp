@@ -57,7 +57,7 @@ PyObject* ring_write(PyObject* self, PyObject* audio) {
     const std::int64_t frames = samples.frames(ring.ring.channels());
     {
       const Entered entered(ring.writing, kWriting);
-      WriteStatus status;
+      auto status = WriteStatus::kOk;
       {
         const ReleaseGil release(frames * ring.ring.frame_bytes());
         status = ring.ring.write(samples.data, frames);
@@ -112,7 +112,7 @@ py::object read_at(py::handle self, const py::object& first, const py::object& f
   };
   if (n > buffer.capacity_frames()) throw not_held();
   auto array = py::reinterpret_steal<py::object>(new_frames(dtype_of(as), n, buffer.channels()));
-  bool held;
+  bool held = false;
   {
     const ReleaseGil release(n * buffer.frame_bytes());
     void* out = array_data(array.ptr());

@@ -17,8 +17,8 @@
 
 namespace fastring::bindings {
 
-inline constexpr std::int64_t kReleaseBytes = 128 * 1024;       // measured by benchmarks/gil_threshold.py
-inline std::atomic<std::int64_t> release_bytes{kReleaseBytes};  // which alone changes it
+inline constexpr std::int64_t kReleaseBytes = std::int64_t{128} * 1024;  // measured by benchmarks/gil_threshold.py
+inline std::atomic<std::int64_t> release_bytes{kReleaseBytes};           // which alone changes it
 inline constexpr SampleIndex kNever = std::numeric_limits<SampleIndex>::max();
 
 // One thread at a time: the writer's side of a ring, or one reader. Two threads at once is a mistake of the caller, and
