@@ -65,7 +65,7 @@ test-full: dev ## the tests that take minutes, and a table of what they measured
 # --- what CI runs --------------------------------------------------------------------------------------------------
 check: test gates ## exactly what CI runs
 
-gates: lint types layers native-test bench-gate bench-instructions wheel-test ## what CI runs besides the tests
+gates: lint tidy types layers native-test bench-gate bench-instructions wheel-test ## what CI runs besides the tests
 
 lint: dev ## ruff and clang-format
 	@ruff check .
@@ -75,6 +75,11 @@ lint: dev ## ruff and clang-format
 format: dev ## let the tools mend what lint complains about
 	@ruff check --fix --quiet . ; ruff format --quiet .
 	@clang-format -i $$(find csrc benchmarks -name '*.cpp' -o -name '*.hpp')
+
+# Of the compile commands of the extension: the kernels as they are built for each instruction set.
+tidy: dev ## clang-tidy over the core and its bindings
+	@find csrc/core csrc/bindings -name '*.cpp' | xargs -P$$(nproc) -n1 clang-tidy --quiet \
+	  -p "$$(dirname "$$(ls -t build/cp*/compile_commands.json | head -1)")" 2>/dev/null
 
 types: dev ## mypy --strict, and the stubs against the live extension
 	@mypy
@@ -161,4 +166,4 @@ wheel: $(VENV)/.tools ## dist/*.whl
 clean: ## remove everything that is made
 	@rm -rf build dist $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .benchmarks .import_linter_cache
 
-.PHONY: bench-fleet bench-load audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean
+.PHONY: bench-fleet bench-load audit fuzz-python model-check tsan-python-test free-threaded-test arm64-test fuzz help dev demo test test-full check gates lint format tidy types layers native-test bench-gate bench-instructions wheel-test bench bench-speech accuracy wheel clean

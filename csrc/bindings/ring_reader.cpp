@@ -73,7 +73,7 @@ PyObject* side_read(PyObject* self, PyObject* const* args, Py_ssize_t count, PyO
     const SampleType as = arguments.dtype == nullptr ? ring.sample_type() : sample_type_from(arguments.dtype);
     // The array first: making it may run other code (garbage collection), which must not find the reader busy.
     auto array = py::reinterpret_steal<py::object>(new_frames(dtype_of(as), frames, ring.channels()));
-    std::int64_t delivered;
+    std::int64_t delivered = 0;
     {
       const Entered entered(side.reading, kInReader);
       side.prepare();
@@ -167,7 +167,7 @@ std::unique_ptr<Reading> make_reader(const py::object& of, const py::object& sta
 }
 
 void close_reader(py::handle self) {
-  Reading& side = checked_self<Reading>(self);
+  auto& side = checked_self<Reading>(self);
   const Entered entered(side.reading, kInReader);
   if (side.closed.exchange(true)) return;
   (void)side.reader.peek(0);  // its last losses count

@@ -163,7 +163,7 @@ void deinterleave(const T* in, T* out, std::size_t frames, std::size_t channels)
 
 }  // namespace
 
-extern const PcmKernels kPcmKernels;
+extern const PcmKernels kPcmKernels;  // NOLINT(readability-redundant-declaration): const alone has no linkage
 const PcmKernels kPcmKernels = {
     pcm16_to_float32,
     float32_to_pcm16,

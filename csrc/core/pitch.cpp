@@ -133,7 +133,7 @@ PitchTracker::Shared PitchTracker::make_tables(double sample_rate, int window_sa
   double energy = 0.0;
   for (int lag = 0; lag <= max_lag; ++lag) {
     double total = 0.0;
-    for (std::size_t i = static_cast<std::size_t>(lag); i < w.size(); ++i) {
+    for (auto i = static_cast<std::size_t>(lag); i < w.size(); ++i) {
       total += double(w[i]) * double(w[i - static_cast<std::size_t>(lag)]);
     }
     if (lag == 0) energy = total;
