@@ -40,7 +40,15 @@ const until = (condition, argument) => page.waitForFunction(condition, argument,
 const ready = () => until(() => !document.getElementById("microphone").disabled);
 const finished = () => until(() => document.getElementById("connection").textContent === "not streaming");
 const words = () => page.$$eval("#transcript .text", (lines) => lines.map((line) => line.textContent).join(" "));
-const notice = (subject) => page.textContent(`.notice[data-subject="${subject}"]`, PATIENCE);
+/** The notice about a subject once it says so, as it is at that moment: the next one may be there already. */
+const notice = async (subject, words = "") => {
+  const place = `.notice[data-subject="${subject}"]`;
+  const said = await until(([where, part]) => {
+    const text = document.querySelector(where)?.textContent ?? "";
+    return text.includes(part) && text;
+  }, [place, words]);
+  return said.jsonValue();
+};
 
 /** Note each settled word that is changed or taken away, and what the measures show meanwhile. */
 function watch() {
@@ -136,8 +144,7 @@ const scenes = {
     await page.click("#microphone");
     seen.denied = await notice("source");
     await drop("broken.mp3", "bm8gc291bmQ=");
-    await until(() => document.querySelector(".notice")?.textContent.includes("broken.mp3"));
-    seen.unreadable = await notice("source");
+    seen.unreadable = await notice("source", "broken.mp3");
     await drop("speech.wav", readFileSync(file).toString("base64"));
     await until(() => document.querySelector("#transcript .word"));
     await finished();
@@ -147,20 +154,24 @@ const scenes = {
 
   async restart() {
     await ready();
+    await page.evaluate(() => {
+      window.told = [];
+      new MutationObserver((changes) => changes.forEach(({ addedNodes }) => {
+        for (const node of addedNodes) window.told.push(node.textContent);
+      })).observe(document.getElementById("notices"), { childList: true });
+    });
     await page.selectOption("#samples", { index: 1 });
     await page.click("#sample");
     await until(() => document.querySelectorAll("#transcript .word").length >= 2);
     const happened = (words) => until(
       (part) => document.getElementById("happenings").textContent.includes(part), words);
     await happened("sent again");
-    await until(() => document.querySelector(".notice")?.textContent.includes("not reachable"));
-    seen.lost = await notice("connection");
     await happened("to a new session");
-    seen.back = await notice("connection");
     const before = await page.$$eval("#transcript .word", (all) => all.length);
     await until((count) => document.querySelectorAll("#transcript .word").length > count, before);
     seen.connection = await text("#connection");
     await until(() => document.getElementById("level").textContent.includes("dB"));
+    seen.told = await page.evaluate(() => window.told);
     seen.happened = await page.$$eval("#happenings li span", (all) => all.map((it) => it.textContent));
     seen.complaints = [];
   },
