@@ -7,6 +7,7 @@ import json
 import random
 import socket
 from collections import defaultdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -15,6 +16,7 @@ import websockets
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import fastring
 from fastring.asr.scripted import ScriptedTranscriber
 from fastring.config import SecuritySettings, ServerSettings, Settings
 from fastring.errors import ConfigError
@@ -23,8 +25,6 @@ from fastring.server.endpoints.api_pages import ASSETS
 from fastring.server.routes import FAMILIES
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from serving import Running, Serve
 
 BASE = "/api/v1/stream/"
@@ -52,7 +52,7 @@ def test_every_path_is_in_the_reference(root: Path) -> None:
 
 def test_what_may_be_asked_without_a_key_is_known() -> None:
     pages = {page.path for page in PAGES if page.open_to_all}
-    scripts = {"/static/fastring.js", "/static/fastring-worklet.js"}
+    scripts = {f"/static/{module.name}" for module in (Path(fastring.__file__).parent / "js").glob("*.js")}
     description = {"/api/docs", "/api/redoc", "/api/openapi.json", "/api/asyncapi.json", *ASSETS}
     dashboard = {"/", "/dashboard/{file}", "/dashboard/recordings", "/dashboard/recordings/{name}"}
     assert pages == {BASE + "health", "/livez", "/readyz", *dashboard, *scripts, *description}
