@@ -155,6 +155,18 @@ async def test_who_sends_too_much_waits(desk: Desk, monkeypatch: pytest.MonkeyPa
     assert desk.socket.bring(b"three", 10.0)
 
 
+async def test_who_sent_too_much_and_then_nothing_is_held_back_for_no_longer_than_its_rest(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 10.0
+    monkeypatch.setattr("fastring.server.intake.time.monotonic", lambda: now)
+    desk.wait_s = 3.0
+    assert desk.socket.bring(b"one", now)
+    assert desk.intake.holds_back
+    now = 13.1
+    assert not desk.intake.holds_back, "else its silence would be taken for ours, and its name never given to another"
+
+
 async def test_after_stop_nothing_is_handed_on(desk: Desk) -> None:
     desk.intake.stop()
     assert not desk.socket.bring(b"one")

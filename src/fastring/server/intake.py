@@ -91,7 +91,7 @@ class Intake:
     @property
     def holds_back(self) -> bool:
         """Nothing is read now, because of the station or the pace: the peer could answer nothing."""
-        return bool(self._rest_until_s) or (self._held is not None and not self._held.done())
+        return time.monotonic() < self._rest_until_s or (self._held is not None and not self._held.done())
 
     async def run(self) -> WSMessage:
         """Take what comes, until the peer closes or is gone; returns what says so."""
