@@ -14,6 +14,8 @@ namespace {
 
 // The loudest level is forgotten with this time constant, so that a whisper after a shout is voiced again.
 constexpr double kPeakMemory_s = 8.0;
+// What is louder than full scale is a fault in the audio: it is not what a voice is compared with afterwards.
+constexpr float kLoudestRms = 1.0f;
 // RMS below which a frame is silent whatever came before: -80 dBFS.
 constexpr float kSilentRms = 1.0e-4f;
 // How far refine() goes: this share of the window (further out there is little left to compare), and only while the
@@ -194,7 +196,7 @@ bool PitchTracker::process(const SlidingBuffer& signal, float* scratch, PitchFra
   const float energy = kernels.center(buffer, buffer, window_samples_);
   std::fill(buffer + window_samples_, buffer + n, 0.0f);
   const float rms = std::sqrt(energy / static_cast<float>(window_samples_));
-  peak_ = std::max(peak_ * peak_decay_, rms);
+  peak_ = std::max(peak_ * peak_decay_, std::min(rms, kLoudestRms));
 
   const Frame* before = frames_ > 0 ? &frame_at(frames_ - 1) : nullptr;
   Frame& now = frame_at(frames_);

@@ -54,6 +54,13 @@ def test_level_does_not_decide_what_is_an_onset(gain: float) -> None:
     assert len(Analyzer(16000).push_tracks(x)["onset_sample_index"]) == 10
 
 
+def test_pitch_is_back_soon_after_a_burst_far_above_full_scale() -> None:
+    """As a broken packet of float32 makes it: a voice is not compared with that for minutes."""
+    analyzer = Analyzer(16000)
+    analyzer.push(np.full(3000, 1e6, np.float32))
+    assert analyzer.push(tone(300, 16000, 0.5)).pitch == pytest.approx(300, rel=0.01)
+
+
 def test_right_again_two_hops_after_nan() -> None:
     sample_rate = 44100
     x = tone(440, sample_rate, 1.0)
