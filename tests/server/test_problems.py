@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,27 @@ def test_the_one_shape() -> None:
 def test_busy_says_when_to_come_back() -> None:
     response = busy("too_many_streams", "full", retry_after_s=7).response()
     assert (response.status, response.headers["Retry-After"]) == (503, "7")
+
+
+@pytest.mark.parametrize("path", ["/v1/listen", "/v1/audio/transcriptions", "/verify", "/api/v1/stream/start/a"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nabcde",
+        b"Transfer-Encoding: chunked\r\n\r\n2\r\nab\r\nno number\r\n",
+    ],
+    ids=["not-compressed", "not-chunked"],
+)
+async def test_a_body_that_is_not_as_its_header_says_is_the_clients_fault(
+    server: Running, path: str, rest: bytes
+) -> None:
+    host, port = server.netloc.split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST {path} HTTP/1.1\r\nHost: {server.netloc}\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    writer.write(head.encode() + rest)
+    status = (await asyncio.wait_for(reader.readline(), 5)).split()[1]
+    writer.close()
+    assert status == b"400"
 
 
 @pytest.mark.parametrize(

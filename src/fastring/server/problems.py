@@ -89,6 +89,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _refuse(Problem(error.status, code, _said_of(error, request), headers=kept), request)
     except ConnectionError:  # the client is gone, which is nobody's fault and worth no traceback
         return web.Response(status=499)
+    except web.RequestPayloadError as error:  # chunks that are none, or not compressed as their header says
+        return _refuse(Problem(400, "invalid_body", f"the body is malformed: {shown(str(error))}"), request)
     except HttpProcessingError as error:  # of a part in a multipart body, whose headers are read late
         return _refuse(Problem(400, "invalid_body", f"the body is malformed: {shown(error.message)}"), request)
     except Exception:
