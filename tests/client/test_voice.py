@@ -60,7 +60,7 @@ async def test_a_conversation_in_typed_events(server: Running) -> None:
     assert of(events, Reconnecting) == []
 
 
-@pytest.mark.parametrize("kind", ["int16", "float32", "iterator", "async iterator", "path"])
+@pytest.mark.parametrize("kind", ["int16", "float32", "iterator", "async iterator", "path", "bytearray", "memoryview"])
 async def test_any_source(server: Running, kind: str, tmp_path: Any) -> None:
     pcm = np.frombuffer(TWO_UTTERANCES, "<i2")
     pieces = [pcm[start : start + 1600] for start in range(0, len(pcm), 1600)]
@@ -71,6 +71,8 @@ async def test_any_source(server: Running, kind: str, tmp_path: Any) -> None:
 
     source: Any = {
         "int16": pcm,
+        "bytearray": bytearray(TWO_UTTERANCES),
+        "memoryview": memoryview(TWO_UTTERANCES),
         "float32": (pcm / 32768).astype(np.float32),
         "iterator": iter(pieces),
         "async iterator": later(),
@@ -82,6 +84,21 @@ async def test_any_source(server: Running, kind: str, tmp_path: Any) -> None:
             file.writeframes(TWO_UTTERANCES)
     events = [event async for event in transcribe(server.url, source)]
     assert texts(events) == list(SCRIPT)
+
+
+@pytest.mark.parametrize("bytes_at_a_time", [1, 1601])
+async def test_a_source_may_cut_its_bytes_anywhere(server: Running, bytes_at_a_time: int) -> None:
+    """As a pipe does."""
+    head, tail = TWO_UTTERANCES[:999], TWO_UTTERANCES[999:]
+    pieces = [head[start : start + bytes_at_a_time] for start in range(0, len(head), bytes_at_a_time)]
+    pieces += [tail[start : start + 1601] for start in range(0, len(tail), 1601)]
+    assert texts([event async for event in transcribe(server.url, pieces)]) == list(SCRIPT)
+
+
+async def test_a_source_that_ends_within_a_sample_says_so(server: Running) -> None:
+    with pytest.raises(AudioFormatError, match="audio of 1 bytes"):
+        async for _ in transcribe(server.url, [b"abc", b"de"]):
+            pass
 
 
 async def test_what_cannot_be_sent_says_so(server: Running) -> None:

@@ -14,7 +14,7 @@ from fastring.errors import AudioFormatError, FastringError
 
 __all__ = ["Chunk", "Source", "as_bytes", "chunks_of", "microphone"]
 
-Chunk = bytes | NDArray[np.int16] | NDArray[np.float32]
+Chunk = bytes | bytearray | memoryview | NDArray[np.int16] | NDArray[np.float32]
 Source = str | Path | Chunk | Iterable[Chunk] | AsyncIterable[Chunk]
 
 _END = object()
@@ -36,8 +36,8 @@ async def chunks_of(source: Source, sample_rate: int) -> AsyncGenerator[Chunk, N
     if isinstance(source, str | Path):
         async for chunk in _file(Path(source), sample_rate):
             yield chunk
-    elif isinstance(source, bytes | np.ndarray):
-        yield source
+    elif isinstance(source, bytes | bytearray | memoryview | np.ndarray):
+        yield bytes(source) if isinstance(source, bytearray | memoryview) else source
     elif isinstance(source, AsyncIterable):
         async for chunk in source:
             yield chunk

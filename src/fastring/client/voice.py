@@ -93,7 +93,8 @@ class VoiceStream:
                 },
             },
         )
-        self._conversation = Conversation(sample_rate, _SAMPLE_BYTES[encoding] * channels, limits)
+        self._frame_bytes = _SAMPLE_BYTES[encoding] * channels
+        self._conversation = Conversation(sample_rate, self._frame_bytes, limits)
         self._backoff = Backoff(self._patience.first_wait_s, self._patience.longest_wait_s)
         self._told: deque[ClientEvent] = deque()
         self._news = asyncio.Event()  # for who iterates
@@ -162,16 +163,22 @@ class VoiceStream:
         await asyncio.sleep(0)
 
     async def feed(self, source: Source) -> None:
-        """Send all of a source, then `close`. See `chunks_of` for what it may be.
+        """Send all of a source, then `close`. See `chunks_of` for what it may be; bytes may be cut anywhere.
 
         Raises:
             FastringError: the source cannot be read, or the stream has failed.
         """
         async with contextlib.aclosing(chunks_of(source, self.sample_rate)) as chunks:
+            rest = b""  # a pipe cuts within samples
             async for chunk in chunks:
                 if self._over:
                     break
-                await self.send(chunk)
+                data = rest + as_bytes(chunk, self._encoding, self._channels)
+                whole = len(data) - len(data) % self._frame_bytes
+                rest = data[whole:]
+                await self.send(data[:whole])
+            if rest and not self._over:
+                await self.send(rest)  # which is refused by its number
         await self.close()
 
     async def finalize(self) -> None:
