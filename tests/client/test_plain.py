@@ -127,7 +127,7 @@ async def test_a_refusal_without_a_reason_gives_the_status(serve: Serve) -> None
 
 
 async def test_no_server_is_told_as_such(unused_tcp_port: int) -> None:
-    with pytest.raises(FastringError, match=f"no server at http://127.0.0.1:{unused_tcp_port}"):
+    with pytest.raises(FastringError, match=f"no server at http://127.0.0.1:{unused_tcp_port}: .*fastring serve"):
         async with connect(f"http://127.0.0.1:{unused_tcp_port}", "a"):
             pass
 

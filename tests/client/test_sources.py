@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -102,4 +103,15 @@ async def test_the_microphone_is_an_endless_source(monkeypatch: pytest.MonkeyPat
     assert sound.options["samplerate"] == 8_000
     with pytest.raises(FastringError, match="no microphone"):
         async for _ in microphone(device="none"):
+            pass
+
+
+async def test_a_machine_without_a_sound_system_is_told_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "sounddevice.py").write_text("raise OSError('PortAudio library not found')")
+    monkeypatch.delitem(sys.modules, "sounddevice", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(FastringError, match=r"PortAudio library not found.*libportaudio2"):
+        async for _ in microphone():
             pass

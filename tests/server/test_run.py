@@ -154,7 +154,7 @@ def run(settings: Settings) -> None:
 def test_an_address_in_use_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(ConfigError, match=str(port)):
+        with pytest.raises(ConfigError, match=f"{port}: .* is taken: .*--port N"):
             run(Settings(server=ServerSettings(port=port)))
 
 

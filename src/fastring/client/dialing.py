@@ -7,7 +7,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from fastring.client.plain import headers_of, refusal
+from fastring.client.plain import headers_of, nobody_at, refusal
 from fastring.errors import FastringError, ProtocolError
 
 __all__ = ["DONE", "GIVEN_UP", "Dialer", "Patience", "TryAgainError"]
@@ -83,7 +83,7 @@ class Dialer:
         except asyncio.TimeoutError as error:
             raise TryAgainError(f"no server at {self._url}: no answer for {self._within_s:g} s") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise TryAgainError(f"no server at {self._url}: {error}") from error
+            raise TryAgainError(nobody_at(self._url, error)) from error
 
     def hang_up(self, socket: Any, code: int) -> None:
         """Close without waiting: whoever is at the other end of a dead line would not answer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from fastring.errors import ConfigError, FastringError, ProtocolError
 
-__all__ = ["ClientStream", "Endpoint", "Message", "address_of", "connect", "headers_of", "refusal"]
+__all__ = ["ClientStream", "Endpoint", "Message", "address_of", "connect", "headers_of", "nobody_at", "refusal"]
 
 Endpoint = Literal["voice", "audio", "control"]
 Message = dict[str, Any]
@@ -115,7 +116,7 @@ async def connect(
         except aiohttp.WSServerHandshakeError as error:
             raise ProtocolError(await refusal(session, address, error.status)) from error
         except aiohttp.ClientError as error:
-            raise FastringError(f"no server at {url}: {error}") from error
+            raise FastringError(nobody_at(url, error)) from error
         async with socket:
             yield ClientStream(socket)
 
@@ -144,3 +145,10 @@ async def refusal(session: Any, address: str, status: int) -> str:
             if answer.status == status:
                 return f"HTTP {status}: {(await answer.json())['error']['message']}"
     return f"HTTP {status}"
+
+
+def nobody_at(url: str, error: Exception) -> str:
+    """What to say where no connection could be made."""
+    if getattr(error, "errno", None) == errno.ECONNREFUSED:
+        return f"no server at {url}: nobody listens there; `fastring serve` starts one"
+    return f"no server at {url}: {error}"

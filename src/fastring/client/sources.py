@@ -73,10 +73,13 @@ async def microphone(
         device: number or name, as `python -m sounddevice` lists them.
 
     Raises:
-        FastringError: there is no such microphone.
+        FastringError: there is no such microphone, or no sound system to ask for one.
         ModuleNotFoundError: `pip install "fastring[mic]"`.
     """
-    import sounddevice
+    try:
+        import sounddevice
+    except OSError as error:  # on Linux its wheel comes without the library it calls
+        raise FastringError(f"no microphone: {error} (Debian, Ubuntu: apt-get install libportaudio2)") from error
 
     loop = asyncio.get_running_loop()
     heard: asyncio.Queue[NDArray[np.int16]] = asyncio.Queue()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import signal
 import socket
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from fastring.config import ServerSettings, Settings
     from fastring.server.services import Services
 
-__all__ = ["make_runner", "run_server", "tls_context"]
+__all__ = ["cannot_listen", "make_runner", "run_server", "tls_context"]
 
 log = structlog.get_logger("fastring.server")
 
@@ -138,6 +139,14 @@ def _read_again(services: Services, tls: ssl.SSLContext | None) -> None:
         log.info("certificate reloaded")
 
 
+def cannot_listen(host: str, port: int, error: OSError) -> ConfigError:
+    """The error of an address that cannot be had; of a port that is taken it says what to do."""
+    reason = error.strerror or str(error)
+    if error.errno == errno.EADDRINUSE:
+        reason = "the port is taken: stop what listens there, or take another with --port N"
+    return ConfigError(f"server.host = {host!r}, server.port = {port}: cannot listen there: {reason}")
+
+
 async def _bind(runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext | None) -> str:
     """Listen, and return the address as a URL."""
     host, port = settings.server.host, settings.server.port
@@ -146,8 +155,7 @@ async def _bind(runner: web.AppRunner, settings: Settings, tls: ssl.SSLContext |
     try:
         await site.start()
     except (OSError, socket.gaierror) as error:
-        reason = error.strerror or str(error)
-        raise ConfigError(f"server.host = {host!r}, server.port = {port}: cannot listen there: {reason}") from error
+        raise cannot_listen(host, port, error) from error
     bound = runner.addresses[0]
     name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
     return f"{'https' if tls else 'http'}://{name}:{bound[1]}"

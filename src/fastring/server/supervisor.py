@@ -29,7 +29,7 @@ from fastring.errors import ConfigError, FastringError
 from fastring.server.auth import require_keys_in_public
 from fastring.server.fleet_metrics import FleetListener, Scrape
 from fastring.server.logs import configure_logging
-from fastring.server.run import run_server
+from fastring.server.run import cannot_listen, run_server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -355,6 +355,5 @@ def _reserved(settings: Settings) -> Iterator[int]:
             shared.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             shared.bind(address)
         except OSError as error:
-            reason = error.strerror or str(error)
-            raise ConfigError(f"server.host = {host!r}, server.port = {port}: cannot listen there: {reason}") from error
+            raise cannot_listen(host, port, error) from error
         yield shared.getsockname()[1]
