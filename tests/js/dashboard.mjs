@@ -19,7 +19,7 @@ const browser = await chromium.launch({
 let page, seen; // of the scene that is played
 
 /** A page of its own for each scene; whatever it complains of and asks for is seen. */
-async function open({ url, allowed }) {
+async function open({ url, allowed, refusedHz }) {
   const context = await browser.newContext({ permissions: allowed ? ["microphone"] : [] });
   page = await context.newPage();
   const now = { complaints: [], asked: [] };
@@ -32,7 +32,19 @@ async function open({ url, allowed }) {
     window.violations = [];
     document.addEventListener("securitypolicyviolation", (event) => window.violations.push(event.violatedDirective));
   });
+  if (refusedHz) await page.addInitScript(resampleNothing, refusedHz);
   await page.goto(url);
+}
+
+/** As in Firefox, which does not resample a microphone: at that rate there is no source. */
+function resampleNothing(refusedHz) {
+  const { createMediaStreamSource } = AudioContext.prototype;
+  window.rates = [];
+  AudioContext.prototype.createMediaStreamSource = function (media) {
+    window.rates.push(this.sampleRate);
+    if (this.sampleRate !== refusedHz) return createMediaStreamSource.call(this, media);
+    throw new DOMException("AudioNodes of contexts with different sample-rate", "NotSupportedError");
+  };
 }
 
 const text = (selector) => page.textContent(selector);
@@ -133,6 +145,7 @@ const scenes = {
     await page.click("#microphone");
     await finished();
     seen.words = await words();
+    seen.rates = await page.evaluate(() => window.rates);
     await page.reload();
     await ready();
     seen.dialog = await page.$eval("#key-dialog", (dialog) => dialog.open);

@@ -14,34 +14,29 @@ import { StreamError } from "./fastring-error.js";
  */
 export async function microphone(stream, { blockS = 0.1, constraints = {} } = {}) {
   const media = await askForMicrophone({ channelCount: 1, ...constraints });
-  const context = new AudioContext({ sampleRate: stream.sampleRate });
+  let source, recorder;
   try {
-    await context.audioWorklet.addModule(new URL("./fastring-worklet.js", import.meta.url));
+    source = sourceOf(media, stream.sampleRate);
+    recorder = await recorderIn(source.context, { sampleRate: stream.sampleRate, blockS });
   } catch (cause) {
-    await letGo(media, context);
-    throw new StreamError("microphone", `the recorder cannot be loaded: ${cause.message}`, { cause });
+    await letGo(media, source?.context);
+    throw new StreamError("microphone", `the recorder cannot be started: ${cause.message}`, { cause });
   }
-  const recorder = new AudioWorkletNode(context, "fastring-pcm", {
-    numberOfOutputs: 0,
-    processorOptions: { blockSamples: Math.round(blockS * stream.sampleRate) },
+  const ended = new Promise((resolve) => {
+    recorder.port.onmessage = ({ data }) => {
+      if (data === null) resolve();
+      else if (data.length) stream.send(data);
+    };
   });
-  let flushed = null;
-  recorder.port.onmessage = ({ data }) => {
-    if (data.length) stream.send(data);
-    flushed?.();
+  source.connect(recorder);
+  const finish = async () => {
+    for (const track of media.getTracks()) track.stop();
+    recorder.port.postMessage("finish");
+    await ended;
+    await letGo(media, source.context);
   };
-  context.createMediaStreamSource(media).connect(recorder);
-  return {
-    async stop() {
-      for (const track of media.getTracks()) track.stop();
-      if (context.state === "closed") return;
-      await new Promise((resolve) => {
-        flushed = resolve;
-        recorder.port.postMessage("flush");
-      });
-      await letGo(media, context);
-    },
-  };
+  let stopped = null;
+  return { stop: () => (stopped ??= finish()) };
 }
 
 async function askForMicrophone(audio) {
@@ -55,7 +50,34 @@ async function askForMicrophone(audio) {
   }
 }
 
+/** The microphone at the wanted rate, or at the device's in browsers that cannot change it: Firefox. */
+function sourceOf(media, sampleRate) {
+  try {
+    return sourceIn(new AudioContext({ sampleRate }), media);
+  } catch (cause) {
+    if (cause.name !== "NotSupportedError") throw cause;
+    return sourceIn(new AudioContext(), media);
+  }
+}
+
+function sourceIn(context, media) {
+  try {
+    return context.createMediaStreamSource(media);
+  } catch (cause) {
+    context.close();
+    throw cause;
+  }
+}
+
+async function recorderIn(context, { sampleRate, blockS }) {
+  await context.audioWorklet.addModule(new URL("./fastring-worklet.js", import.meta.url));
+  return new AudioWorkletNode(context, "fastring-pcm", {
+    numberOfOutputs: 0,
+    processorOptions: { sampleRate, blockSamples: Math.round(blockS * sampleRate) },
+  });
+}
+
 async function letGo(media, context) {
   for (const track of media.getTracks()) track.stop();
-  await context.close();
+  await context?.close();
 }

@@ -123,6 +123,19 @@ async def test_with_a_key_the_microphone_is_heard(serve: Serve, digits: Transcri
     assert (seen["complaints"], seen["violations"]) == ([], [])
 
 
+async def test_where_the_browser_does_not_resample_the_microphone_is_heard_at_its_own_rate(
+    serve: Serve, digits: Transcriber, browser: Browser
+) -> None:
+    async with serve(replace(SETTINGS, security=SecuritySettings(api_keys=(KEY,))), digits) as server:
+        seen = await browser.see(server.url, "microphone", key=KEY, refusedHz=16_000)
+        await server.empty()
+    refused, taken = seen["rates"]
+    assert refused == 16_000
+    assert taken > 40_000
+    assert seen["words"].split()[:3] == recording("seen_2").text.split()[:3]
+    assert (seen["complaints"], seen["violations"]) == ([], [])
+
+
 async def test_files_may_be_dropped_and_troubles_are_told_in_words(
     serve: Serve, digits: Transcriber, browser: Browser
 ) -> None:
