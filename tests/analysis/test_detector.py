@@ -145,6 +145,15 @@ def test_levels_weigh_in() -> None:
     assert detector._weighed(1.0, GateFrame((True, 0.0, 0.0, 0.0, True))) > 0.95
 
 
+def test_a_loud_word_out_of_digital_silence_is_speech_though_the_detector_doubts() -> None:
+    """As a noise gate leaves it; the score is what Silero said of a whole spoken digit."""
+
+    def weighed(floor_db: float) -> float:
+        return detector._weighed(0.11, GateFrame((True, -17.0, floor_db, 0.0, True)))
+
+    assert weighed(-75.0) > 0.8 > 0.7 > weighed(-45.0)
+
+
 def test_the_gate_alone_and_then_the_measure_are_a_push() -> None:
     quiet = np.zeros(1600, np.int16)
     tone = (8000 * np.sin(np.arange(4800) / 5)).astype(np.int16)

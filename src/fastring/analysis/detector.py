@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["FRAME_SAMPLES", "Frame", "FrameScorer", "SpeechDetector"]
 
 _LEAST_DB: Final = -80.0
-_MOST_ABOVE_DB: Final = 30.0
+_MOST_ABOVE_DB: Final = 34.0  # 30 lost words between stretches of digital silence; more makes speech of music
 _SCORED_AFTER_GATE: Final = 10  # frames: as long as the endpointer listens for trailing silence
 _HIGH_PASS_HZ: Final = 5.0  # an offset of the converter hides quiet speech; 20 Hz cost two of a hundred ends
 _IS_HELD: Final = attrgetter("is_held")
