@@ -125,6 +125,8 @@ async def test_sockets_of_an_address_are_bounded(serve: Serve) -> None:
         await asyncio.sleep(0.05)
         status, error = await server.refusal(f"{BASE}voice/c")
         assert (status, error["code"]) == (429, "too_many_connections")
+        async with server.client.get(server.url + "/livez") as response:  # clients that pool sockets let go
+            assert (response.status, response.headers["Connection"]) == (429, "close")
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         assert await asyncio.wait_for(reader.read(), 3) == b""  # a third that says nothing is cut off soon
         writer.close()

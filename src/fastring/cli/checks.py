@@ -136,7 +136,8 @@ def _without_model(asr: AsrSettings, reason: str) -> Check:
     works = f"the engine itself works: `digits` heard {heard!r}"
     if asr.model in MODEL_REPOSITORIES and not os.environ.get("HF_HUB_OFFLINE"):
         found = f"{asr.model} is not on this machine: the first start fetches it ({works})"
-        return Check("model", "warn", found, f"fastring transcribe --model {asr.model} FILE (fetches it now)")
+        mend = f"fastring transcribe --model {asr.model} FILE (fetches it now); offline: --model digits"
+        return Check("model", "warn", found, mend)
     return Check("model", "fail", f"{reason} ({works})", "--model FOLDER, or a known name, or --model digits")
 
 

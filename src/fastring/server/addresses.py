@@ -104,7 +104,9 @@ class AddressLimits:
         peer = request.remote or ""
         request[ADDRESS] = address = self.proxies.client(peer, request.headers.getall("X-Forwarded-For", ()))
         if request.protocol in self.turned_away:
-            raise self.too_many()
+            refusal = self.too_many()
+            refusal.headers["Connection"] = "close"  # it is cut soon: no client shall keep it for its next request
+            raise refusal
         self.knock(address, now)
         return self.open(address) if address != peer else contextlib.nullcontext()
 
