@@ -47,7 +47,7 @@ if greedy:  # asks for far more than it reads, until no more can be sent
 print("stopping", flush=True)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
-BOUND_BYTES = 16 << 20  # what it asks for would be a hundred times that
+BOUND_BYTES = 32 << 20  # what it asks for would be ten times that; 17 were seen
 
 
 @contextlib.contextmanager
