@@ -80,8 +80,8 @@ async def test_a_stopped_client_costs_little_and_not_for_long(serve: Serve, path
                 assert client.stdout is not None
                 assert await asyncio.to_thread(client.stdout.readline) == "stopping\n"
                 stopped_s = time.monotonic()
-                await server.empty()  # within 5 s
-                assert time.monotonic() - stopped_s < 5
+                await server.empty(within_s=15)  # 4 s of waits, once the backlog is worked off
+                assert time.monotonic() - stopped_s < 15
                 assert tracemalloc.get_traced_memory()[1] < BOUND_BYTES
                 assert client.poll() is None
                 async with server.connect(path) as ws:  # its place is free

@@ -72,9 +72,9 @@ class Running:
         status, body = await self.get(path, headers=headers, **options)
         return status, body.get("error", body)  # other protocols word it in their own way
 
-    async def empty(self) -> None:
+    async def empty(self, within_s: float = 5) -> None:
         """Wait until no connection and no stream is left."""
-        async with asyncio.timeout(5) if hasattr(asyncio, "timeout") else contextlib.nullcontext():
+        async with asyncio.timeout(within_s) if hasattr(asyncio, "timeout") else contextlib.nullcontext():
             while self.services.registry.connections or len(self.services.registry):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
