@@ -41,7 +41,7 @@ def test_live_several_at_once(ask: Any) -> None:
         truth = recording(name)
         finals = [it for it in heard["messages"] if it["type"] == "Results" and it["is_final"]]
         check_words([word for it in finals for word in it["channel"]["alternatives"][0]["words"]], truth.words)
-        assert [it["from_finalize"] for it in finals if it["channel"]["alternatives"][0]["words"]][-1] is True
+        assert any(it["from_finalize"] for it in finals)  # the last words, or none if they had ended before it came
         assert heard["messages"][0]["type"] == "SpeechStarted"
         assert heard["messages"][-1]["type"] == "Metadata"
         assert heard["messages"][-1]["duration"] == pytest.approx(truth.duration_s, abs=0.01)

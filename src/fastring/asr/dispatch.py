@@ -21,6 +21,7 @@ __all__ = ["Dispatcher"]
 _MOST_TRIES: Final = 2
 _IN_TIME: Final = 0.5  # of the timeout: what is accepted is expected to be answered within it
 _NEWEST: Final = 0.2  # weight of the newest call in what a job takes
+_INSTANT_S: Final = 1e-6  # a job that takes no longer bounds nothing
 
 
 class Dispatcher:
@@ -224,7 +225,7 @@ class Dispatcher:
     def _fit_queue(self, job_s: float) -> None:
         """Let no more jobs wait than can be answered in time: who comes later is refused now, not given up then."""
         self._job_s += (job_s - self._job_s) * (_NEWEST if self._job_s else 1.0)
-        if self._job_s > 0:
+        if self._job_s > _INSTANT_S:
             in_time = int(_IN_TIME * self._timeout_s * self._concurrency / self._job_s)
             fewest = 2 * self._concurrency * self._max_batch
             self._queue.resize(max(in_time, fewest))
