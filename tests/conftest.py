@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from full_figures import FIGURES, table
 from hypothesis import HealthCheck, settings
+
+from fastring.asr.ending import THREAD_PREFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +36,21 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ends_its_engines() -> Iterator[None]:
+    """A test that leaves threads of an engine behind is told by its own file, not by whichever file looks next."""
+    before = _engine_threads()
+    yield
+    end_s = time.monotonic() + 5  # an abandoned call may be on its way out
+    while (left := _engine_threads() - before) and time.monotonic() < end_s:
+        time.sleep(0.02)
+    assert not left, f"threads of an engine were left behind: {sorted(thread.name for thread in left)}"
+
+
+def _engine_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name.startswith(THREAD_PREFIX)}
 
 
 @pytest.fixture

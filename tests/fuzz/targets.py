@@ -41,12 +41,12 @@ from fastring.protocols.wyoming import WyomingCodec, info_of
 from fastring.server.auth import Gate
 from fastring.server.endpoints.deepgram_options import ListenOptions, endpoint_settings
 from fastring.server.endpoints.openai_form import read_form
+from fastring.server.frame_guard import FrameGuard
 from fastring.server.keys import KeyRing
 from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
 from fastring.server.tokens import ResumeTokens
 from fastring.server.uploads import UploadPlace
-from fastring.server.websocket import FrameGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -47,7 +47,7 @@ if greedy:  # asks for far more than it reads, until no more can be sent
 print("stopping", flush=True)
 os.kill(os.getpid(), signal.SIGSTOP)
 """
-BOUND_BYTES = 32 << 20  # what it asks for would be ten times that; 17 were seen
+BOUND_BYTES = 4 << 20  # 1.5 MiB were seen; what it asks for would be two hundred times that
 
 
 @contextlib.contextmanager
@@ -80,8 +80,8 @@ async def test_a_stopped_client_costs_little_and_not_for_long(serve: Serve, path
                 assert client.stdout is not None
                 assert await asyncio.to_thread(client.stdout.readline) == "stopping\n"
                 stopped_s = time.monotonic()
-                await server.empty(within_s=15)  # 4 s of waits, once the backlog is worked off
-                assert time.monotonic() - stopped_s < 15
+                await server.empty()
+                assert time.monotonic() - stopped_s < 5
                 assert tracemalloc.get_traced_memory()[1] < BOUND_BYTES
                 assert client.poll() is None
                 async with server.connect(path) as ws:  # its place is free

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import json
 import struct
 import time
@@ -12,15 +11,10 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
-from aiohttp._websocket.reader import WebSocketDataQueue
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import WebSocketReader
-from hypothesis import given
-from hypothesis import strategies as st
 from raw_websocket import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawSocket, close, frame
 from serving import BASE
 
-from fastring.server.websocket import FrameGuard, answer_to
+from fastring.server.websocket import answer_to
 
 if TYPE_CHECKING:
     from serving import Running, Serve
@@ -206,177 +200,6 @@ def test_answers(code: int | None, answer: int) -> None:
     assert answer_to(code) == answer
 
 
-class Parser:
-    """Keeps what the guard lets through."""
-
-    def __init__(self) -> None:
-        self.data = b""
-        self.ended = False
-
-    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        self.data += data
-        return False, b""
-
-    def feed_eof(self) -> None:
-        self.ended = True
-
-
-FRAMES = st.builds(
-    lambda opcode, size, width: frame(opcode, bytes(size), width=width),
-    st.sampled_from([TEXT, BINARY, PING, PONG]),
-    st.sampled_from([0, 1, 5, 125]) | st.integers(0, 125),
-    st.sampled_from([0, 2, 8]),
-) | st.builds(lambda size: frame(BINARY, bytes(size)), st.sampled_from([126, 127, 300, 65_535, 65_536]))
-
-
-@given(st.lists(FRAMES, max_size=6), st.lists(st.integers(1, 40), min_size=1, max_size=30), st.booleans())
-def test_the_guard_finds_the_first_bare_frame_however_the_bytes_are_cut(
-    frames: list[bytes], cuts: list[int], bare: bool
-) -> None:
-    async def walk() -> None:
-        parser, errors = Parser(), list[Exception]()
-        guard = FrameGuard(parser, errors.append)
-        good = b"".join(frames)
-        data = good + (frame(TEXT, b"bare", mask=None) + frame(CLOSE) if bare else b"")
-        at = turn = 0
-        while at < len(data):
-            step = cuts[turn % len(cuts)] * (1 if len(data) < 2000 else 999)
-            assert guard.feed_data(data[at : at + step]) == (False, b"")
-            at, turn = at + step, turn + 1
-        assert len(errors) == guard.broken == bare
-        assert guard.left.is_set() == bare
-        # Of a header that came in parts the parser may have seen a few bytes, and waits for the rest.
-        assert parser.data[: len(good)] == good
-        assert len(parser.data) - len(good) <= (2 if bare else 0)
-
-    asyncio.run(walk())
-
-
-MESSAGES = st.builds(
-    lambda opcode, size, width: (opcode, bytes(i % 120 for i in range(size)), width),
-    st.sampled_from([TEXT, BINARY]),
-    st.sampled_from([0, 1, 2, 5, 125, 126, 700]),
-    st.sampled_from([0, 2, 8]),
-) | st.builds(lambda size: (BINARY, bytes(size), 0), st.sampled_from([1000, 1001, 66_000]))
-KINDS = st.sampled_from(["whole", "fragments", "ping"])
-
-
-@given(
-    st.lists(st.tuples(MESSAGES, KINDS), max_size=8),
-    st.lists(st.integers(1, 400), min_size=1, max_size=30),
-    st.lists(st.booleans(), min_size=1, max_size=7),
-    st.lists(st.booleans(), min_size=1, max_size=7),
-)
-def test_taken_where_it_arrives_or_read_later_every_message_comes_once_and_in_order(
-    sent: list[tuple[tuple[int, bytes, int], str]], cuts: list[int], takes: list[bool], reads: list[bool]
-) -> None:
-    """aiohttp's own parser and queue behind the guard; the taker declines and the reader is late as they please."""
-
-    async def walk() -> None:
-        loop = asyncio.get_running_loop()
-        queue = WebSocketDataQueue(BaseProtocol(loop), 1 << 20, loop=loop)
-        guard = FrameGuard(WebSocketReader(queue, 1 << 20, False, True), queue.set_exception, queue._buffer)
-        heard: list[bytes] = []
-        wants, turns = itertools.cycle(takes), itertools.cycle(reads)
-
-        def take(message: bytes | str, now: float) -> bool:
-            assert now >= 0
-            if wanted := next(wants):
-                heard.append(message.encode() if isinstance(message, str) else message)
-            return wanted
-
-        guard.taker = take
-        data = b"".join(wire(message, kind) for message, kind in sent)
-        at = 0
-        for cut in itertools.cycle(cuts):
-            if at >= len(data):
-                break
-            guard.feed_data(data[at : at + cut * (1 if len(data) < 5000 else 99)])
-            at += cut * (1 if len(data) < 5000 else 99)
-            while queue._buffer and (next(turns) or at >= len(data)):
-                told = await queue.read()
-                heard.append(told.data.encode() if isinstance(told.data, str) else told.data)
-        assert heard == [b"ping" if kind == "ping" else payload for (_, payload, _), kind in sent]
-
-    asyncio.run(walk())
-
-
-def wire(message: tuple[int, bytes, int], kind: str) -> bytes:
-    opcode, payload, width = message
-    if kind == "ping":
-        return frame(PING, b"ping")
-    if kind == "whole" or len(payload) > 10_000:
-        return frame(opcode, payload, width=width)
-    cut = len(payload) // 2
-    return frame(opcode, payload[:cut], fin=False) + frame(CONTINUATION, payload[cut:])
-
-
-async def test_of_a_read_full_of_messages_a_few_are_taken_and_the_others_wait_their_turn() -> None:
-    parser, taken = Parser(), list[bytes | str]()
-    guard = FrameGuard(parser, lambda error: None)
-    guard.taker = lambda message, _now: taken.append(message) is None
-    one = frame(BINARY, b"12345678")
-    guard.feed_data(one * 1000)
-    assert 0 < len(taken) <= 64
-    for _ in range(10):
-        await asyncio.sleep(0)
-    assert parser.data == one * (1000 - len(taken))
-
-
-class Halting:
-    """A transport that notes whether it may read."""
-
-    reads = True
-    aborted = False
-
-    def pause_reading(self) -> None:
-        self.reads = False
-
-    def resume_reading(self) -> None:
-        self.reads = True
-
-    def is_closing(self) -> bool:
-        return False
-
-    def abort(self) -> None:
-        self.aborted = True
-
-
-@pytest.mark.parametrize("bare", [False, True], ids=["all good", "a bare one among them"])
-async def test_a_read_of_tiny_frames_is_worked_off_in_several_turns(bare: bool) -> None:
-    """In order, nothing twice, nothing read meanwhile, and what is wrong is found where it stands."""
-    parser, transport, errors = Parser(), Halting(), list[Exception]()
-    guard = FrameGuard(parser, errors.append, transport=transport)  # type: ignore[arg-type]
-    good = b"".join(frame(PING, bytes([number % 256])) for number in range(5_000))
-    sent = good + (frame(TEXT, b"bare", mask=None) + frame(CLOSE) if bare else b"") + good
-    guard.feed_data(sent[:20_001])
-    assert 0 < len(parser.data) <= 200 * 7
-    assert not transport.reads
-    guard.feed_data(sent[20_001:])  # what had come before the transport heard
-    most, turns = 0, 0
-    while not transport.reads:
-        before = len(parser.data)
-        await asyncio.sleep(0)
-        most, turns = max(most, len(parser.data) - before), turns + 1
-        assert turns < 1000
-    assert most <= 200 * 7 + 2
-    assert parser.data[: len(good)] == good
-    assert (len(errors), guard.left.is_set()) == (bare, bare)
-    assert bare or parser.data == sent
-    assert not transport.aborted
-
-
-async def test_what_comes_although_nothing_is_read_is_bounded() -> None:
-    transport = Halting()
-    guard = FrameGuard(Parser(), lambda error: None, transport=transport)  # type: ignore[arg-type]
-    tiny = frame(PING, b"") * 10_000
-    for _ in range(100):
-        guard.feed_data(tiny)
-        if transport.aborted:
-            break
-    assert transport.aborted
-
-
 async def test_fragments_without_end_are_bounded_in_bytes_and_in_time(serve: Serve) -> None:
     """Empty ones hold no byte that counts: there the message that never ends is as good as silence."""
     for part, code, seconds in ((b"x", 1009, 5.0), (b"", 1008, 0.5)):
@@ -396,14 +219,6 @@ async def flood(ws: RawSocket, data: bytes) -> None:
         while True:
             await ws.send(data)
             await asyncio.sleep(0.001)
-
-
-async def test_of_a_message_that_is_too_long_nothing_is_kept() -> None:
-    parser = Parser()
-    guard = FrameGuard(parser, lambda error: None, longest=1000)
-    guard.taker = lambda message, _now: True
-    guard.feed_data(frame(BINARY, bytes(1001))[:500])
-    assert len(parser.data) == 500
 
 
 @pytest.mark.parametrize("sign", ["messages", "pongs", "nothing"])

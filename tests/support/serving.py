@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -72,11 +73,12 @@ class Running:
         status, body = await self.get(path, headers=headers, **options)
         return status, body.get("error", body)  # other protocols word it in their own way
 
-    async def empty(self, within_s: float = 5) -> None:
-        """Wait until no connection and no stream is left."""
-        async with asyncio.timeout(within_s) if hasattr(asyncio, "timeout") else contextlib.nullcontext():
-            while self.services.registry.connections or len(self.services.registry):  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+    async def empty(self) -> None:
+        """Wait until no connection and no stream is left, for five seconds at most."""
+        registry, end_s = self.services.registry, time.monotonic() + 5
+        while registry.connections or len(registry):
+            assert time.monotonic() < end_s, f"left: {[c.name for c in registry.connections]}, {len(registry)} streams"
+            await asyncio.sleep(0.01)
 
 
 Serve = Callable[..., contextlib.AbstractAsyncContextManager[Running]]

@@ -26,7 +26,7 @@ from fastring.server.services import SERVICES, Services
 from fastring.server.sessions.keeper import SessionKeeper
 from fastring.server.tracing import open_tracing
 from fastring.server.witnesses.replies import LanguageModel
-from fastring.server.wyoming import listen_for_wyoming
+from fastring.server.wyoming import check_wyoming, listen_for_wyoming
 from fastring.session.admission import AdmissionControl
 from fastring.session.window import AdaptiveWindow
 
@@ -59,13 +59,17 @@ def build_app(
             `Final`; what it raises is logged.
 
     Raises:
-        ConfigError: the file of keys or that of references cannot be read, or there is no such protocol.
+        ConfigError: the file of keys or that of references cannot be read, there is no such protocol, OpenTelemetry is
+            missing, or Wyoming would be open to everybody. No thread was started then.
     """
     asr = settings.asr
+    # What may refuse comes before the pool, which starts its threads.
+    check_wyoming(settings)
     references = load_references(settings.recitation.references_file)
     families = chosen(settings.server.protocols)
+    gate = Gate(settings.security, settings.server)
+    tracing = open_tracing(settings.server.otel_endpoint) if settings.server.otel_endpoint else None
     language_model = LanguageModel(settings.replies) if settings.replies.base_url else None
-    gate = Gate(settings.security, settings.server)  # may refuse, so before the pool starts its threads
     services = Services(
         settings=settings,
         capabilities=transcriber.capabilities,
@@ -98,7 +102,7 @@ def build_app(
         keeper=SessionKeeper(settings.resume),
         language_model=language_model,
         on_trigger=on_trigger,
-        tracing=open_tracing(settings.server.otel_endpoint) if settings.server.otel_endpoint else None,
+        tracing=tracing,
     )
     services.metrics.watch(lambda: _gauges(services), lambda: _counts(services))
     services.metrics.watch_pool(services.pool.stats)

@@ -28,11 +28,12 @@ from fastring.server.services import SERVICES
 from fastring.server.wyoming_zeroconf import announced
 
 if TYPE_CHECKING:
+    from fastring.config import Settings
     from fastring.events import Command, Event
     from fastring.server.services import Services
     from fastring.server.voice_runner import VoiceRunner
 
-__all__ = ["WyomingServer", "listen_for_wyoming"]
+__all__ = ["WyomingServer", "check_wyoming", "listen_for_wyoming"]
 
 log = structlog.get_logger("fastring.server")
 
@@ -42,19 +43,28 @@ _UNREAD_BYTES = 1 << 20  # of answers that a client does not take
 _DRAIN_S = 2.0
 
 
+def check_wyoming(settings: Settings) -> None:
+    """See that `server.wyoming_port`, if set, may be listened on.
+
+    Raises:
+        ConfigError: the address is public without leave: Wyoming has no keys.
+    """
+    server = settings.server
+    if server.wyoming_port and not is_loopback(server.host) and not settings.security.allow_public_without_keys:
+        raise ConfigError(
+            f"server.wyoming_port = {server.wyoming_port}: Wyoming knows no keys, and server.host = "
+            f"{server.host!r} is reachable from outside: set security.allow_public_without_keys if that is wanted"
+        )
+
+
 async def listen_for_wyoming(app: web.Application) -> AsyncIterator[None]:
     """While the application runs, listen on `server.wyoming_port`.
 
     Raises:
-        ConfigError: the address cannot be bound, or is public without leave: Wyoming has no keys.
+        ConfigError: the address cannot be bound.
     """
     services = app[SERVICES]
     settings = services.settings.server
-    if not is_loopback(settings.host) and not services.settings.security.allow_public_without_keys:
-        raise ConfigError(
-            f"server.wyoming_port = {settings.wyoming_port}: Wyoming knows no keys, and server.host = "
-            f"{settings.host!r} is reachable from outside: set security.allow_public_without_keys if that is wanted"
-        )
     server = WyomingServer(services)
     port = await server.start(settings.host, settings.wyoming_port)
     log.info("wyoming", host=settings.host, port=port)
