@@ -91,13 +91,37 @@ class Buffer(TypedDict):
 class StreamStats(StreamSummary):
     """A stream's counters; which of the optional ones there are, depends on its kind."""
 
-    encoding: NotRequired[str]
-    buffer: NotRequired[Buffer]
+    # of every kind that is one connection's, or several share
     messages: NotRequired[Count]
     bytes: NotRequired[Count]
     malformed: NotRequired[Count]
     seq_gaps: NotRequired[Count]
+    # of an analysis
+    paused: NotRequired[bool]
+    buffer: NotRequired[Buffer]
     analysis: NotRequired[dict[str, Any]]
+    # of a voice and of a source
+    received: NotRequired[Count]
+    samples: NotRequired[Count]
+    dropped_samples: NotRequired[Count]
+    waiting_samples: NotRequired[Count]
+    buffer_usage: NotRequired[float]
+    utterances: NotRequired[Count]
+    open_utterances: NotRequired[Count]
+    partial_jobs: NotRequired[Count]
+    final_jobs: NotRequired[Count]
+    failed_jobs: NotRequired[Count]
+    refused_jobs: NotRequired[Count]
+    frames: NotRequired[Count]
+    gated_share: NotRequired[float]
+    window_seconds: NotRequired[float]
+    # of a source
+    chunks: NotRequired[Count]
+    waiting_chunks: NotRequired[Count]
+    waiting_bytes: NotRequired[Count]
+    refused_chunks: NotRequired[Count]
+    dropped_frames: NotRequired[Count]
+    is_dropped: NotRequired[bool]
 
 
 class Health(TypedDict):
