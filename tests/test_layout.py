@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.metadata
 import re
@@ -42,6 +43,31 @@ def test_no_file_is_longer_than_one_can_hold_in_mind(folder: str) -> None:
     )
     lengths = {str(p.relative_to(ROOT)): p.read_bytes().count(b"\n") for p in ours if "node_modules" not in p.parts}
     assert {name: length for name, length in lengths.items() if length > LONGEST[folder]} == {}
+
+
+# What it means to check something. A helper that does so is called assert_*, as those of NumPy are.
+CHECKS = ("pytest.raises", "pytest.warns", "pytest.fail")
+
+
+def checks(test: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    called = [ast.unparse(node.func) for node in ast.walk(test) if isinstance(node, ast.Call)]
+    return any(isinstance(node, ast.Assert) for node in ast.walk(test)) or any(
+        name in CHECKS or name.rpartition(".")[2].startswith("assert_") for name in called
+    )
+
+
+@pytest.mark.parametrize("folder", ["tests", "benchmarks"])
+def test_every_test_says_what_it_checks(folder: str) -> None:
+    """None that passes because nothing happened to raise."""
+    paths = [path for path in (ROOT / folder).rglob("*.py") if "node_modules" not in path.parts]
+    tests = [
+        (f"{path.relative_to(ROOT)}::{node.name}", node)
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+    ]
+    assert len(tests) > 5
+    assert [name for name, node in tests if not checks(node)] == []
 
 
 @pytest.mark.parametrize("module", [str(m) for m in MODULES])

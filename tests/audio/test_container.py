@@ -153,11 +153,11 @@ def test_a_stream_that_breaks_off_gives_what_it_had(make_container: MakeContaine
 
 
 def test_a_plain_wav_needs_no_thread_and_no_wait(make_container: MakeContainer) -> None:
-    data = make_container("wav")
+    data, before = make_container("wav"), decoding_threads()
     decoder = ContainerDecoder()
     heard = [decoder.push(data[i : i + 320]) for i in range(0, 3_200, 320)]
     assert [len(samples) for samples in heard[1:]] == [160] * 9
-    assert [t.name for t in threading.enumerate() if t.name == "fastring-decode"] == []
+    assert decoding_threads() == before
 
 
 def test_what_follows_the_samples_of_a_wav_is_not_heard(make_container: MakeContainer) -> None:
@@ -170,14 +170,22 @@ def test_compressed_silence_is_bounded(make_container: MakeContainer) -> None:
         decoded(make_container("flac"), max_burst_s=1.0)
 
 
-def test_a_decoder_that_is_dropped_or_closed_leaves_no_thread(make_container: MakeContainer) -> None:
-    for close in (True, False):
-        decoder = ContainerDecoder()
-        decoder.push(make_container("webm")[:500])
-        if close:
-            decoder.close()
-            decoder.close()
-        del decoder
+@pytest.mark.parametrize("close", [True, False], ids=["closed twice", "dropped"])
+def test_a_decoder_that_is_dropped_or_closed_leaves_no_thread(make_container: MakeContainer, close: bool) -> None:
+    before = decoding_threads()
+    decoder = ContainerDecoder()
+    decoder.push(make_container("webm")[:500])
+    (mine,) = decoding_threads() - before
+    if close:
+        decoder.close()
+        decoder.close()
+    del decoder
+    mine.join(5)
+    assert not mine.is_alive()
+
+
+def decoding_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "fastring-decode"}
 
 
 def test_without_pyav_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

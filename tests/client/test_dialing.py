@@ -176,3 +176,4 @@ async def test_leaving_the_block_at_once_leaves_nothing() -> None:
             async with VoiceStream(server.url, "mic"):
                 pass
             await server.empty()
+            assert server.held == (0, 0)

@@ -36,4 +36,7 @@ def test_what_is_no_address_is_refused(url: str) -> None:
 
 
 def test_an_address_of_any_scheme_asked_for_will_do() -> None:
+    """Only of those: what is refused is raised."""
     require_url("HTTPS://host:8000/v1", "room.base_url", ("http", "https"))
+    with pytest.raises(ConfigError, match="http://"):
+        require_url("HTTPS://host:8000/v1", "room.base_url", ("http",))

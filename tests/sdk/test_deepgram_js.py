@@ -28,7 +28,7 @@ def ask(server_url: str, api_key: str) -> Any:
     return asking
 
 
-def check_words(said: list[Any], truth: tuple[SpokenWord, ...]) -> None:
+def assert_words(said: list[Any], truth: tuple[SpokenWord, ...]) -> None:
     assert [word["word"] for word in said] == [word.text for word in truth]
     for word, true in zip(said, truth, strict=True):
         assert word["start"] == pytest.approx(true.start_s, abs=0.2)
@@ -40,7 +40,7 @@ def test_live_several_at_once(ask: Any) -> None:
     for name, heard in zip(names, ask("live", *names, vad_events="true", punctuate="true"), strict=True):
         truth = recording(name)
         finals = [it for it in heard["messages"] if it["type"] == "Results" and it["is_final"]]
-        check_words([word for it in finals for word in it["channel"]["alternatives"][0]["words"]], truth.words)
+        assert_words([word for it in finals for word in it["channel"]["alternatives"][0]["words"]], truth.words)
         (answer,) = (at for at, it in enumerate(finals) if it["from_finalize"])  # one to the one Finalize
         assert not any(it["channel"]["alternatives"][0]["words"] for it in finals[answer + 1 :])
         assert heard["messages"][0]["type"] == "SpeechStarted"
@@ -62,7 +62,7 @@ def test_recordings(ask: Any) -> None:
         truth = recording(name)
         spoken = answer["body"]["results"]["channels"][0]["alternatives"][0]
         assert spoken["transcript"] == truth.text
-        check_words(spoken["words"], truth.words)
+        assert_words(spoken["words"], truth.words)
         assert answer["body"]["metadata"]["channels"] == 1
 
 

@@ -65,7 +65,7 @@ def words_of(messages: Sequence[Any]) -> list[Any]:
     return [word for result in results for word in result.channel.alternatives[0].words]
 
 
-def check_words(said: Sequence[Any], truth: Sequence[SpokenWord]) -> None:
+def assert_words(said: Sequence[Any], truth: Sequence[SpokenWord]) -> None:
     """The words that were said, where they were said, within 0.2 s."""
     assert [word.word for word in said] == [word.text for word in truth]
     for word, true in zip(said, truth, strict=True):
@@ -96,7 +96,7 @@ def hear(client: DeepgramClient, audio: bytes, *, pause_s: float = 0.0, **option
 def test_live_words_come_in_order_and_in_time(client: DeepgramClient, name: str) -> None:
     messages = hear(client, pcm(name), punctuate=True)
     truth = recording(name)
-    check_words(words_of(messages), truth.words)
+    assert_words(words_of(messages), truth.words)
     assert all(word.punctuated_word and 0 < word.confidence <= 1 for word in words_of(messages))
     metadata = messages[-1]
     assert isinstance(metadata, ListenV1Metadata)
@@ -154,7 +154,7 @@ async def test_async_live_several_at_once(async_client: AsyncDeepgramClient) -> 
 
     names = ["seen_1", "seen_2", "seen_8", "stream", "unseen_2"]
     for name, messages in zip(names, await asyncio.gather(*map(converse, names)), strict=True):
-        check_words(words_of(messages), recording(name).words)
+        assert_words(words_of(messages), recording(name).words)
 
 
 def encoded(name: str, container: str, codec: str, rate: int) -> bytes:
@@ -193,7 +193,7 @@ async def test_every_encoding_is_heard(async_client: AsyncDeepgramClient, query:
             await socket.send_media(chunk)
         await socket.send_close_stream()
         messages = [message async for message in socket]
-    check_words(words_of(messages), recording("seen_8").words)
+    assert_words(words_of(messages), recording("seen_8").words)
     assert messages[-1].duration == pytest.approx(recording("seen_8").duration_s, abs=0.15)
 
 
@@ -261,7 +261,7 @@ def test_a_recording_is_transcribed(client: DeepgramClient, name: str) -> None:
     assert isinstance(answer, ListenV1Response)
     spoken = answer.results.channels[0].alternatives[0]
     assert spoken.transcript == truth.text
-    check_words(spoken.words, truth.words)
+    assert_words(spoken.words, truth.words)
     assert " ".join(it.transcript for it in answer.results.utterances) == truth.text
     assert answer.metadata.duration == pytest.approx(truth.duration_s, abs=0.01)
     assert answer.metadata.channels == 1

@@ -57,6 +57,15 @@ def test_everything_else_does_not(headers: dict[str, str]) -> None:
     assert "alpha" not in caught.value.message
 
 
+def refusal(asked: Gate, headers: dict[str, str]) -> int | None:
+    """With which status such a request is refused; None if it may pass."""
+    try:
+        asked.check_origin(headers)
+    except Problem as problem:
+        return problem.status
+    return None
+
+
 def test_without_keys_everyone_is_let_in() -> None:
     assert gate().owner({}) == ""
 
@@ -76,7 +85,7 @@ def test_without_keys_everyone_is_let_in() -> None:
 )
 def test_origins_that_may(host: str, origin: str, allowed: tuple[str, ...]) -> None:
     headers = {"Host": host, **({"Origin": origin} if origin else {})}
-    gate(SecuritySettings(allowed_origins=allowed)).check_origin(headers)
+    assert refusal(gate(SecuritySettings(allowed_origins=allowed)), headers) is None
 
 
 @pytest.mark.parametrize(
@@ -96,16 +105,13 @@ def test_origins_that_may(host: str, origin: str, allowed: tuple[str, ...]) -> N
 )
 def test_origins_that_may_not(host: str, origin: str) -> None:
     headers = {"Host": host, **({"Origin": origin} if origin else {})}
-    with pytest.raises(Problem) as caught:
-        gate().check_origin(headers)
-    assert caught.value.status == 403
+    assert refusal(gate(), headers) == 403
 
 
 def test_with_keys_or_in_public_any_host_name_will_do() -> None:
-    gate(KEYS).check_origin({"Host": "speech.example"})
-    gate(KEYS, PUBLIC).check_origin({"Host": "speech.example", "Origin": "https://speech.example"})
-    with pytest.raises(Problem):
-        gate(KEYS, PUBLIC).check_origin({"Host": "speech.example", "Origin": "https://evil.example"})
+    assert refusal(gate(KEYS), {"Host": "speech.example"}) is None
+    assert refusal(gate(KEYS, PUBLIC), {"Host": "speech.example", "Origin": "https://speech.example"}) is None
+    assert refusal(gate(KEYS, PUBLIC), {"Host": "speech.example", "Origin": "https://evil.example"}) == 403
 
 
 @pytest.mark.parametrize(

@@ -160,5 +160,7 @@ async def test_the_stream_is_listed_can_be_stopped_and_leaves_nothing(server: Ru
 async def test_a_client_that_vanishes_leaves_nothing(server: Running) -> None:
     ws = await server.connect(listen_path(**RAW, channels=2, multichannel=True))
     await ws.send_bytes(stereo(ONE, ONE))
+    assert server.held == (1, 1)
     ws._response.close()
     await server.empty()
+    assert server.held == (0, 0)

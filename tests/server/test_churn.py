@@ -180,7 +180,7 @@ async def churn(serve: Serve, deaths: int) -> dict[str, Any]:
         }
 
 
-def check(found: dict[str, Any]) -> None:
+def assert_nothing_left(found: dict[str, Any]) -> None:
     assert found["status"] == 200
     assert found["jobs"] == 0
     base, after = found["base"], found["after"]
@@ -188,7 +188,7 @@ def check(found: dict[str, Any]) -> None:
 
 
 async def test_hundreds_of_deaths_in_every_phase_leave_nothing(serve: Serve) -> None:
-    check(await churn(serve, 16 * len(PHASES)))
+    assert_nothing_left(await churn(serve, 16 * len(PHASES)))
 
 
 @pytest.mark.full
@@ -196,5 +196,5 @@ async def test_ten_thousand_deaths_leave_nothing_and_memory_flat(serve: Serve, f
     found = await churn(serve, 10_000)
     memory = found["memory"]
     figures(f"10,000 deaths, {found['per_s']:.0f} a second; MiB by thousands: {[round(m) for m in memory]}")
-    check(found)
+    assert_nothing_left(found)
     assert memory[-1] - memory[4] < 16  # of arenas, after the first half

@@ -95,10 +95,10 @@ async def test_every_socket_wants_a_key(serve: Serve, path: str) -> None:
 async def test_a_key_opens_by_header_and_by_subprotocol(serve: Serve) -> None:
     async with serve(security=KEYS) as server:
         async with server.connect(BASE + "audio/a", headers={"Authorization": "Token right-key"}) as ws:
-            await ws.receive_json()
+            assert (await ws.receive_json())["type"] == "ready"
         async with server.connect(BASE + "audio/a", protocols=("bearer", "right-key")) as ws:
             assert ws.protocol == "bearer"
-            await ws.receive_json()
+            assert (await ws.receive_json())["type"] == "ready"
         with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
             await server.connect(BASE + "audio/a", protocols=("bearer", "wrong-key"))
         assert caught.value.status == 401
@@ -112,7 +112,7 @@ async def test_a_foreign_page_is_kept_out_of_an_open_server(server: Running) -> 
     status, error = await server.refusal(BASE + "voice/a", headers={"Host": "evil.example"})
     assert (status, error["code"]) == (403, "forbidden_host")
     async with server.connect(BASE + "voice/a", origin=server.url) as ws:
-        await ws.receive_json()
+        assert (await ws.receive_json())["type"] == "ready"
 
 
 async def test_an_allowed_origin_may_connect(serve: Serve) -> None:
@@ -121,7 +121,7 @@ async def test_an_allowed_origin_may_connect(serve: Serve) -> None:
         serve(security=security) as server,
         server.connect(BASE + "voice/a", origin="https://app.example") as ws,
     ):
-        await ws.receive_json()
+        assert (await ws.receive_json())["type"] == "ready"
 
 
 # --- what is no WebSocket -------------------------------------------------------------------------------------------

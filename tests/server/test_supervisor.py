@@ -76,6 +76,7 @@ async def connections_of(client: aiohttp.ClientSession, port: int) -> int:
 
 
 async def eventually(ask: object, timeout_s: float = 20.0) -> object:
+    """The first answer that is true; raises AssertionError where none comes in time."""
     until = time.monotonic() + timeout_s
     while True:
         with contextlib.suppress(OSError, aiohttp.ClientError):
@@ -165,8 +166,9 @@ async def end_of(ws: aiohttp.ClientWebSocketResponse) -> int | None:
 async def test_processes_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     with supervised(tmp_path) as (parent, _, _):
         pids = children(parent.pid).values()
+        assert [alive(pid) for pid in pids] == [True, True]
         parent.kill()
-        await eventually(lambda: asyncio.to_thread(lambda: not any(alive(pid) for pid in pids)))
+        assert await eventually(lambda: asyncio.to_thread(lambda: not any(alive(pid) for pid in pids)))
 
 
 def alive(pid: int) -> bool:

@@ -71,10 +71,14 @@ async def test_a_server_is_found_and_gone_again(name: str) -> None:
 
 
 async def test_two_processes_say_the_same(name: str) -> None:
-    async with browsing(name) as (_, seen), announced("127.0.0.1", 10_300):
-        await asyncio.wait_for(seen.get(), 10)
+    """A name that is taken would raise, or be changed; neither happens, and the first is found as before."""
+    async with browsing(name) as (zeroconf, seen), announced("127.0.0.1", 10_300):
+        assert await asyncio.wait_for(seen.get(), 10) == ServiceStateChange.Added
         async with announced("127.0.0.1", 10_300):
-            pass
+            info = AsyncServiceInfo(SERVICE_TYPE, name)
+            assert await info.async_request(zeroconf.zeroconf, 5000)
+            assert (info.parsed_addresses(), info.port) == (["127.0.0.1"], 10_300)
+            assert ServiceStateChange.Removed not in [seen.get_nowait() for _ in range(seen.qsize())]
 
 
 async def test_all_addresses_are_those_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ def test_triggers_are_apart() -> None:
 
 
 def talk(said: Speech, **options: Any) -> list[Event]:
-    """Everything a session says about it."""
+    """Everything a session says about it; raises AssertionError where that is not in order."""
     world = make_world(said, **options)
     world.send(said.samples)
     world.close()
@@ -175,8 +175,16 @@ def test_none_if_not_wanted() -> None:
     st.randoms(use_true_random=False),
 )
 def test_whatever_the_engine_says(plan: list[float | str], delay: float, chance: object) -> None:
+    """A trigger that was not taken back has the text of its final."""
     said = speak([0.3, *plan, 1.0])
-    talk(said, engine=_fickle(said, chance), delay=lambda _job: delay)
+    events = talk(said, engine=_fickle(said, chance), delay=lambda _job: delay)
+    finals = {event.utterance: event.text for event in events if isinstance(event, Final)}
+    assert bool(finals) == bool(said.words)
+    early = {event.trigger_id: event for event in events if isinstance(event, EarlyTrigger)}
+    retracted = {event.trigger_id for event in events if isinstance(event, EarlyTriggerRetracted)}
+    assert retracted <= set(early)
+    kept = [early[identity] for identity in set(early) - retracted]
+    assert [event.text for event in kept] == [finals[event.utterance] for event in kept]
 
 
 def _fickle(said: Speech, chance: random.Random) -> Callable[[Job], Hypothesis]:

@@ -73,11 +73,17 @@ class Running:
         status, body = await self.get(path, headers=headers, **options)
         return status, body.get("error", body)  # other protocols word it in their own way
 
+    @property
+    def held(self) -> tuple[int, int]:
+        """Connections and streams that are there."""
+        return len(self.services.registry.connections), len(self.services.registry)
+
     async def empty(self) -> None:
-        """Wait until no connection and no stream is left, for five seconds at most."""
-        registry, end_s = self.services.registry, time.monotonic() + 5
-        while registry.connections or len(registry):
-            assert time.monotonic() < end_s, f"left: {[c.name for c in registry.connections]}, {len(registry)} streams"
+        """Wait until no connection and no stream is left; raises AssertionError where it takes five seconds."""
+        end_s = time.monotonic() + 5
+        while self.held != (0, 0):
+            names = [connection.name for connection in self.services.registry.connections]
+            assert time.monotonic() < end_s, f"left: connections {names}, {self.held[1]} streams"
             await asyncio.sleep(0.01)
 
 

@@ -10,6 +10,7 @@ from resume_model import Schedule
 
 
 async def run(seeds: range, *, restarts: bool) -> tuple[int, int]:
+    """Faults there were, and resumes; raises AssertionError where a schedule broke the promise."""
     faults = resumed = 0
     for seed in seeds:
         schedule = Schedule(seed, restarts=restarts)
@@ -30,7 +31,8 @@ async def test_a_thousand_schedules(restarts: bool) -> None:
 
 
 async def test_no_commit_falls_between_the_end_of_an_utterance_and_the_start_of_the_next() -> None:
-    await run(range(1_001_135, 1_001_136), restarts=True)  # the schedule that showed it
+    faults, _ = await run(range(1_001_135, 1_001_136), restarts=True)  # the schedule that showed it
+    assert faults
 
 
 @pytest.mark.full
@@ -40,6 +42,8 @@ async def test_a_hundred_thousand_schedules(restarts: bool, figures: Callable[[s
     faults, resumed = await run(range(1_000_000, 1_050_000), restarts=restarts)
     took_s = time.monotonic() - began
     figures(f"50,000 schedules, {faults} faults, {resumed} resumed, {took_s:.0f} s: all kept")
+    assert faults > 50_000
+    assert resumed > 20_000
 
 
 async def test_the_model_sees_a_token_that_is_used_up_too_early(monkeypatch: pytest.MonkeyPatch) -> None:

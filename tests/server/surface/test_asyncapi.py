@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jsonschema_rs
 import pytest
 from chat_service import chat_service
+from references import followed
 from serving import BASE, RATE, SCRIPT, TWO_UTTERANCES, chunks, listen, settings_for_tests, silence, speech
 
 from fastring import events
@@ -41,19 +42,10 @@ def test_it_is_valid_asyncapi() -> None:
 
 
 def test_every_reference_leads_somewhere() -> None:
-    def look(value: Any) -> None:
-        if isinstance(value, dict):
-            if isinstance(value.get("$ref"), str):
-                found: Any = DOCUMENT
-                for part in value["$ref"].removeprefix("#/").split("/"):
-                    found = found[part]
-            for inner in value.values():
-                look(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                look(inner)
-
-    look(DOCUMENT)
+    found = followed(DOCUMENT)
+    assert {f"#/components/messages/{name}" for name in MESSAGES} <= set(found)
+    assert len(found) > 200
+    assert all(target for target in found.values())
 
 
 def test_it_has_every_socket_event_and_command_there_is() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from references import followed
 
 from fastring.config import SecuritySettings
 from fastring.server.routes import FAMILIES, chosen
@@ -48,6 +49,14 @@ def test_it_is_valid_openapi_and_names_every_page(keys: bool) -> None:
     assert len(set(identities)) == len(identities)
 
 
+def test_every_reference_leads_somewhere() -> None:
+    document = openapi(FAMILIES, keys=True)
+    found = followed(document)
+    assert {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} == set(found)
+    assert len(found) > 20
+    assert all(target for target in found.values())
+
+
 def test_what_is_not_served_is_not_in_it() -> None:
     document = openapi(chosen(("native",)), keys=False)
     assert "/v1/listen" not in document["paths"]
@@ -64,7 +73,7 @@ def test_with_keys_only_open_pages_do_without() -> None:
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS, ids=[" ".join(operation) for operation in OPERATIONS])
 async def test_the_running_server_does_what_it_says(serve: Serve, method: str, path: str) -> None:
-    """Requests made up from the document, good and bad; the answers are held against it."""
+    """Requests made up from the document, good and bad; what does not fit it raises."""
     async with serve() as server:
         _, document = await server.get("/api/openapi.json")
         operation = schemathesis.openapi.from_dict(document)[path][method]
@@ -80,9 +89,12 @@ async def test_the_running_server_does_what_it_says(serve: Serve, method: str, p
         )
         def ask(data: st.DataObject) -> None:
             case = data.draw(operation.as_strategy())
-            case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=10)
+            answered.append(case.call_and_validate(base_url=server.url, checks=CHECKS, timeout=10).status_code)
 
+        answered: list[int] = []
         await asyncio.to_thread(ask)
+    assert {str(status) for status in answered} <= set(document["paths"][path][method.lower()]["responses"])
+    assert answered
 
 
 async def test_a_key_is_asked_for_where_the_document_says_so(serve: Serve) -> None:
