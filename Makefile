@@ -150,10 +150,10 @@ bench-speech: dev ## many clients in real time on one model, latency and fairnes
 	@PYTHONPATH=benchmarks:scripts python -m speech.load $(if $(FULL),--full)
 
 bench-load: dev ## what one core carries, beside a bare server; FULL=1: ten minutes; PICTURE=1: page and pictures anew
-	@python benchmarks/load/run.py $(if $(FULL),--full) $(if $(PICTURE),--picture)
+	@PYTHONPATH=benchmarks:scripts python -m load.run $(if $(FULL),--full) $(if $(PICTURE),--picture)
 
 bench-fleet: dev ## a simulated fleet of 1K to 100K users; CHECK=1: the simulation against a real server instead
-	@python benchmarks/load/fleet.py $(if $(CHECK),--check)
+	@PYTHONPATH=benchmarks:scripts python -m load.fleet $(if $(CHECK),--check)
 
 accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev OUT=FILE
 	@python scripts/accuracy.py --data "$(DATA)" --split "$(SPLIT)" --out "$(OUT)"

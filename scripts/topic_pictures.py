@@ -1,26 +1,19 @@
 """Draws the pictures of `docs/topics` from the bundled recordings: each is what the feature says of real audio.
 
-    python scripts/topic_pictures.py [NAME ...]
-
-SVG without a background, in colours that are readable on white and on black.
+python scripts/topic_pictures.py [NAME ...]
 """
 
 from __future__ import annotations
 
-import base64
-import io
-import re
 import sys
 import wave
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import numpy.typing as npt
+from drawing import BLUE, FAINT, GREEN, INK, ORANGE, PICTURES, RED, VIOLET, save, styled
 from matplotlib.figure import Figure
-from PIL import Image
 
 from fastring import Analyzer, RingBuffer, analyze
 from fastring.analysis.detector import SpeechDetector
@@ -29,25 +22,8 @@ from fastring.analysis.silero import SileroStream
 from fastring.cli.plot import spectrogram
 from fastring.recordings import recording
 
-PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "topics"
+TOPICS = PICTURES / "topics"
 RATE = 16_000
-INK, FAINT, WAVE = "#7d8894", "#7d889455", "#7d8894"
-BLUE, ORANGE, GREEN, VIOLET, RED = "#2f8fc0", "#e08a1e", "#4a9d3f", "#8f6bd8", "#dc5660"
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.facecolor": "none",
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
-    "lines.solid_capstyle": "round",
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fastring",  # the same picture is the same file
-}
 Samples = npt.NDArray[np.float32]
 
 
@@ -75,7 +51,7 @@ def draw_wave(axes: Any, samples: Samples, sample_rate: int = RATE, alpha: float
     width = -(-len(samples) // 450)
     columns = np.pad(samples, (0, -len(samples) % width)).reshape(-1, width)
     times_s = (np.arange(len(columns)) + 0.5) * width / sample_rate
-    axes.fill_between(times_s, columns.min(axis=1), columns.max(axis=1), color=WAVE, alpha=alpha, linewidth=0)
+    axes.fill_between(times_s, columns.min(axis=1), columns.max(axis=1), color=INK, alpha=alpha, linewidth=0)
     limit = 1.05 * float(np.abs(samples).max())
     axes.set_ylim(-limit, limit)
     axes.set_xlim(0, len(samples) / sample_rate)
@@ -337,31 +313,9 @@ DRAWN: dict[str, Callable[[], Figure]] = {
 
 def draw_topics(names: list[str]) -> None:
     """Write the pictures called `names`, all of them if there are none."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    for name in names or DRAWN:
-        out = io.StringIO()
-        with mpl.rc_context(STYLE):
-            DRAWN[name]().savefig(out, format="svg", transparent=True, metadata={"Date": None})
-        (PICTURES / f"{name}.svg").write_text(smaller(out.getvalue()), encoding="utf-8")
-
-
-def smaller(svg: str) -> str:
-    """The same picture with coordinates to a tenth of a point, images of 32 colours, and nothing nobody sees."""
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda found: _tenths(found[0]), svg)
-    svg = svg.replace("'DejaVu Sans'", "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif")
-    return re.sub(r"data:image/png;base64,([\w+/=\s]+)", lambda m: f"data:image/png;base64,{_few_colours(m[1])}", svg)
-
-
-def _tenths(attribute: str) -> str:
-    return re.sub(r"(\.\d)\d+", r"\1", attribute).replace(" \n", " ")
-
-
-def _few_colours(png: str) -> str:
-    out = io.BytesIO()
-    with Image.open(io.BytesIO(base64.b64decode(png))) as image:
-        image.convert("RGB").quantize(32).save(out, "PNG", optimize=True)
-    return base64.b64encode(out.getvalue()).decode()
+    with styled():
+        for name in names or DRAWN:
+            save(DRAWN[name](), TOPICS / f"{name}.svg")
 
 
 if __name__ == "__main__":

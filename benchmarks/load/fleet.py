@@ -1,22 +1,22 @@
 """How long a final waits for a worker, by users and workers; and whether a real server says the same.
 
-python benchmarks/load/fleet.py            the fleet of docs/topics/capacity.md, simulated; draws its picture
-python benchmarks/load/fleet.py --check    the same arrivals to a real server and to the simulation, side by side
+make bench-fleet            the fleet of docs/topics/capacity.md, simulated; draws its picture
+CHECK=1 make bench-fleet    the same arrivals to a real server and to the simulation, side by side
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from picture import draw_capacity
-from rehearsal import Answered, rehearse
-from simulation import Crowd, Outcome, quantile, replay, simulate
+from load.picture import draw_capacity
+from load.rehearsal import Answered, rehearse
+from load.simulation import Crowd, Outcome, quantile, replay, simulate
+from started import started
 
 HERE = Path(__file__).resolve().parent
 USERS = (1000, 10_000, 100_000)
@@ -89,16 +89,8 @@ def simulated(answered: list[Answered], workers: int) -> list[float]:
 def server() -> Iterator[str]:
     """The real one, in a process of its own."""
     command = [sys.executable, str(HERE / "rehearsal.py"), str(WORKERS), str(MEAN_S)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        url = next((line.split()[1] for line in process.stdout if line.startswith("ready ")), "")
-        if not url:
-            raise RuntimeError("the server did not start")
+    with started(command, r"^ready (\S+)") as (_, url):
         yield url
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 if __name__ == "__main__":

@@ -1,30 +1,12 @@
-"""Draws load.svg, load_latency.svg and capacity.svg in docs/pictures: no background, readable on white and on black."""
+"""Draws load.svg, load_latency.svg and capacity.svg in docs/pictures."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
+from drawing import BLUE, GREEN, INK, ORANGE, PICTURES, RED, VIOLET, save, styled
 from matplotlib.figure import Figure
 
-PICTURES = Path(__file__).resolve().parent.parent.parent / "docs" / "pictures"
-INK, FAINT = "#7d8894", "#7d889455"
-BLUE, ORANGE, GREEN, VIOLET, RED = "#2f8fc0", "#e08a1e", "#4a9d3f", "#8f6bd8", "#dc5660"
-STYLE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.facecolor": "none",
-    "axes.edgecolor": FAINT,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "fastring",
-}
 NAMES = {"ours": "fastring", "bare": "bare aiohttp", "bare, answering": "bare, a reply per 100 ms"}
 COLOURS = {"ours": BLUE, "bare": INK, "bare, answering": ORANGE}
 
@@ -37,8 +19,8 @@ def draw_load(data: dict[str, Any]) -> None:
 
 def _draw_latency(data: dict[str, Any]) -> None:
     """Latency over the number of gated streams, a line for each length of message, and the goal."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.6), facecolor="none", layout="constrained")
+    with styled():
+        figure = Figure(figsize=(7.2, 2.6), layout="constrained")
         axes = figure.subplots()
         gated = [check for check in data["checks"] if not check["speech"]]
         for ms, colour in zip(sorted({check["message_ms"] for check in gated}), (GREEN, BLUE, VIOLET), strict=False):
@@ -54,13 +36,13 @@ def _draw_latency(data: dict[str, Any]) -> None:
         axes.set_xlabel("gated streams on one core")
         axes.set_ylabel("added latency, ms (dotted: median)")
         axes.legend(frameon=False, fontsize=7)
-        save(figure, "load_latency.svg")
+        save(figure, PICTURES / "load_latency.svg")
 
 
 def _draw_cpu(data: dict[str, Any]) -> None:
     """CPU time per message beside the bare server's, by share of speech."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.8), facecolor="none", layout="constrained")
+    with styled():
+        figure = Figure(figsize=(7.2, 2.8), layout="constrained")
         shares = sorted({cell["speech"] for cell in data["cells"]})
         for axes, share in zip(figure.subplots(1, len(shares)), shares, strict=True):
             cells = [cell for cell in data["cells"] if cell["speech"] == share]
@@ -72,13 +54,13 @@ def _draw_cpu(data: dict[str, Any]) -> None:
             axes.set_title(f"{share:.0%} speech", fontsize=9)
         figure.axes[0].set_ylabel("CPU time per message, µs")
         figure.axes[0].legend(frameon=False, fontsize=7)
-        save(figure, "load.svg")
+        save(figure, PICTURES / "load.svg")
 
 
 def draw_capacity(runs: list[dict[str, Any]]) -> None:
     """Median and p95 of the wait for the engine and what users are refused, by size of the worker tier."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.2, 2.6), facecolor="none", layout="constrained")
+    with styled():
+        figure = Figure(figsize=(7.2, 2.6), layout="constrained")
         waits, refused = figure.subplots(1, 2)
         for users, colour in zip(sorted({run["users"] for run in runs}), (GREEN, BLUE, VIOLET), strict=False):
             mine = [run for run in runs if run["users"] == users]
@@ -91,9 +73,4 @@ def draw_capacity(runs: list[dict[str, Any]]) -> None:
         for axes in (waits, refused):
             axes.set_xlabel("work offered, % of what the workers can do")
             axes.legend(frameon=False, fontsize=7)
-        save(figure, "capacity.svg")
-
-
-def save(figure: Figure, name: str) -> None:
-    """Write it without a date, so that the same picture is the same file."""
-    figure.savefig(PICTURES / name, metadata={"Date": None}, transparent=True)
+        save(figure, PICTURES / "capacity.svg")

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from started import started
+
 __all__ = ["CORES", "Figures", "Server", "bare", "build_generator", "crowd", "fastring", "hold"]
 
 HERE = Path(__file__).resolve().parent
@@ -73,25 +75,10 @@ class Server:
 
 @contextlib.contextmanager
 def _running(name: str, command: list[str], pattern: str) -> Iterator[Server]:
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        found = re.search(pattern, line)
-        if not found:
-            raise RuntimeError(f"{name} did not start: {line!r}")
-        server = Server(name, int(found[1]), process)
+    with started(command, pattern) as (process, port):
+        server = Server(name, int(port), process)
         server.pin()
         yield server
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
 
 
 def bare(reply_ms: int) -> contextlib.AbstractContextManager[Server]:

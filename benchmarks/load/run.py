@@ -1,6 +1,7 @@
 """What one core carries: `make bench-load` prints the tables with the goals beside them.
 
-    python benchmarks/load/run.py [--full] [--picture]      --picture keeps the figures, and rewrites page and pictures
+make bench-load                         two minutes
+FULL=1 PICTURE=1 make bench-load        ten minutes; keeps the figures, and rewrites page and pictures
 
 A bare aiohttp server and ours take the same messages from the same crowd, in turns, in one run; of each figure the
 least counts, for a neighbour on the machine can only add to it. The server has one core, the crowd another, if there
@@ -23,8 +24,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from audio import held_share, loop_of
-from page import (
+from load.audio import held_share, loop_of
+from load.page import (
     GOAL_LATENCY_MS,
     GOAL_STREAMS,
     MESSAGES_MS,
@@ -33,7 +34,7 @@ from page import (
     rewrite_page,
     tables,
 )
-from processes import CORES, Figures, Server, bare, crowd, fastring, hold
+from load.processes import CORES, Figures, Server, bare, crowd, fastring, hold
 from rich.console import Console
 from rich.table import Table
 
@@ -194,7 +195,7 @@ def main() -> int:
     show(data)
     print(f"60 % of a core, while gated: {', '.join(f'{per_core(data, 0.0, ms)} of {ms} ms' for ms in MESSAGES_MS)}")
     if options.picture:
-        from picture import draw_load
+        from load.picture import draw_load
 
         RESULTS.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
         rewrite_page(data)

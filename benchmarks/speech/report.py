@@ -203,16 +203,10 @@ def missed(runs: Sequence[Run], table: Sequence[Row]) -> list[str]:
 
 def draw(measured: dict[str, list[Run]], path: Path) -> None:
     """Latency of texts and fairness over N, a panel an engine: the mean of each client is a dot."""
-    import matplotlib as mpl
+    from drawing import BLUE, ORANGE, save, styled
     from matplotlib.figure import Figure as Canvas
 
-    ink, faint, blue, orange = "#7d8894", "#7d889455", "#2f8fc0", "#e08a1e"
-    style = {
-        "font.family": "DejaVu Sans", "font.size": 9, "axes.facecolor": "none", "axes.edgecolor": faint,
-        "axes.labelcolor": ink, "axes.spines.top": False, "axes.spines.right": False, "xtick.color": ink,
-        "ytick.color": ink, "text.color": ink, "svg.fonttype": "none", "svg.hashsalt": "fastring",
-    }  # fmt: skip
-    with mpl.rc_context(style):
+    with styled():
         figure = Canvas(figsize=(8.4, 2.9), layout="constrained")
         panels = figure.subplots(1, len(measured), squeeze=False)[0]
         for axes, (title, runs) in zip(panels, measured.items(), strict=True):
@@ -220,13 +214,11 @@ def draw(measured: dict[str, list[Run]], path: Path) -> None:
             means = [1000 * mean(run.noticed.latency_s) for run in runs]
             for run in runs:
                 each = [1000 * value for value in run.noticed.client_latency_s]
-                axes.plot([run.clients] * len(each), each, ".", color=blue, alpha=0.4, markersize=4)
-            axes.plot(counts, means, color=blue, linewidth=1.4)
-            axes.plot(counts, [means[0] * n / counts[0] for n in counts], "--", color=orange, linewidth=1)
+                axes.plot([run.clients] * len(each), each, ".", color=BLUE, alpha=0.4, markersize=4)
+            axes.plot(counts, means, color=BLUE, linewidth=1.4)
+            axes.plot(counts, [means[0] * n / counts[0] for n in counts], "--", color=ORANGE, linewidth=1)
             axes.set(title=title, xlabel="clients", xscale="log", yscale="log")
             axes.set_xticks(counts, [str(n) for n in counts])
             axes.minorticks_off()
         panels[0].set_ylabel("audio received to text sent, ms")
-        figure.savefig(path, format="svg", transparent=True, metadata={"Date": None})
-    lines = [line.rstrip() for line in path.read_text(encoding="utf-8").splitlines()]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        save(figure, path)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess
 import sys
 import time
 import urllib.request
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
+from started import started
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,19 +36,8 @@ def serving(engine: Engine) -> Iterator[str]:
     options = [f"asr.short_encode={engine.short_encode}", "asr.device=cpu", "server.log_level=error"]
     command = [sys.executable, "-m", "fastring", "serve", "--port", "0", "--model", engine.model]
     command += [part for option in options for part in ("--set", option)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            if " on " not in line:
-                raise SystemExit(f"the server did not start: {' '.join(command)}")
-            yield line.split(" on ")[1].strip()
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with started(command, r"ready on (\S+)", quiet=False) as (_, url):
+        yield url
 
 
 def scrape(url: str) -> Counts:
