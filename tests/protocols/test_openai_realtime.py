@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import itertools
 import json
+import random
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastring.config import EndpointSettings
 from fastring.events import (
@@ -253,34 +256,72 @@ def test_a_flood_of_turns_is_not_kept() -> None:
 AUDIO = base64.b64encode(bytes(range(256)) * 2000).decode()
 
 
+APPEND = json.dumps({"type": "input_audio_buffer.append", "event_id": "e1", "audio": AUDIO})
+
+
+def meant(commands: list[Any]) -> list[Any]:
+    """The audio, in however many pieces it came, and the rest."""
+    audio = b"".join(it.data for it in commands if isinstance(it, Audio))
+    return [audio, *(it for it in commands if not isinstance(it, Audio))]
+
+
 @pytest.mark.parametrize(
     "message",
     [
-        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO}),
+        APPEND,
         json.dumps({"audio": AUDIO, "event_id": "e1", "type": "input_audio_buffer.append"}, indent=1),
-        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO}).replace("/", "\\/"),
-        json.dumps({"type": "input_audio_buffer.append", "event_id": '"audio": "AAAA"', "audio": AUDIO}),
-        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO[:-1]}),
-        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO[:400] + "AA==" + AUDIO}),
-        json.dumps({"type": "input_audio_buffer.append", "audio": AUDIO + "\u00e9"}, ensure_ascii=False),
-        json.dumps({"type": "input_audio_buffer.append", "session": {"audio": AUDIO}}),
-        '{"type": "input_audio_buffer.append", "audio": "' + AUDIO + '", "audio": "AAAA"}',
-        '{"type": "input_audio_buffer.append", "audio": "' + AUDIO,
+        APPEND.replace("/", "\\/"),
         json.dumps({"type": "input_audio_buffer.append", "audio": ""}),
-        json.dumps({"type": "input_audio_buffer.commit", "audio": AUDIO}),
-        "[" * 9000,
+        json.dumps({"type": "input_audio_buffer.append", "event_id": "\u00e9", "audio": AUDIO}, ensure_ascii=False),
     ],
-    ids=range(13),
+    ids=["plain", "the audio first", "slashes escaped", "empty", "an id beyond ASCII"],
 )
 def test_a_long_message_in_steps_means_the_same(message: str) -> None:
     whole, stepped = codec(), codec()
-
-    def meant(commands: list[Any]) -> list[Any]:
-        audio = b"".join(it.data for it in commands if isinstance(it, Audio))
-        return [audio, *(it for it in commands if not isinstance(it, Audio))]
-
-    steps = list(stepped.decode_slices(message))
+    steps = list(stepped.decode_slices(bytearray(message.encode())))
     assert meant([command for step in steps for command in step]) == meant(whole.decode(message))
-    assert stepped.counters == whole.counters
+    assert (stepped.counters.messages, stepped.counters.malformed) == (1, 0)
+    assert stepped.counters.bytes == len(message.encode())
     assert send(stepped, "input_audio_buffer.commit") == send(whole, "input_audio_buffer.commit")
     assert sum(map(bool, steps)) <= 1  # all or nothing
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "event_id"),
+    [
+        (APPEND.replace(AUDIO, AUDIO[:-1]), "invalid_audio", "e1"),
+        (APPEND.replace(AUDIO, AUDIO[:400] + "AA==" + AUDIO), "invalid_audio", "e1"),
+        (APPEND.replace(AUDIO, "A" * ((1 << 17) - 4) + "AA==" + AUDIO), "invalid_audio", "e1"),
+        (APPEND.replace(AUDIO, AUDIO + "\u00e9"), "invalid_audio", "e1"),
+        (APPEND.replace(AUDIO, AUDIO[:40] + "\\u0041" + AUDIO), "invalid_audio", "e1"),
+        (APPEND.replace(AUDIO, AUDIO[:40] + "\\" + AUDIO), "invalid_audio", "e1"),
+        (json.dumps({"type": "input_audio_buffer.append", "session": {"audio": AUDIO}}), "invalid_json", None),
+        ('{"type": "input_audio_buffer.append", "audio": "' + AUDIO + '", "audio": "AAAA"}', "invalid_json", None),
+        ('{"type": "input_audio_buffer.append", "audio": "' + AUDIO, "invalid_json", None),
+        (json.dumps({"type": "input_audio_buffer.commit", "audio": AUDIO}), "invalid_json", None),
+        (json.dumps({"type": "session.update", "session": {"x": "y" * 100_000}}), "invalid_json", None),
+        ('{"type": "input_audio_buffer.append", "audio": "", "x": "' + "y" * 100_000 + '"}', "invalid_json", None),
+        ("[" * 9000, "invalid_json", None),
+    ],
+    ids=range(13),
+)
+def test_a_long_message_that_is_no_append_or_holds_no_base64_is_refused(
+    message: str, code: str, event_id: str | None
+) -> None:
+    stepped = codec()
+    steps = list(stepped.decode_slices(bytearray(message.encode())))
+    assert not any(steps[:-1])
+    (refusal,) = steps[-1]
+    assert refusal.name == "error"
+    assert (refusal.fields["error"]["code"], refusal.fields["error"]["event_id"]) == (code, event_id)
+    assert (stepped.counters.messages, stepped.counters.malformed) == (1, 1)
+    assert send(stepped, "input_audio_buffer.commit")[0].fields["error"]["code"] == "input_audio_buffer_commit_empty"
+
+
+@given(st.integers(0, 500_000), st.integers(0, 1 << 32))
+def test_base64_of_any_length_comes_out_of_the_steps(size: int, seed: int) -> None:
+    data = random.Random(seed).randbytes(size)
+    message = json.dumps({"type": "input_audio_buffer.append", "audio": base64.b64encode(data).decode()})
+    for text in (message, message.replace("/", "\\/")):
+        steps = list(codec().decode_slices(bytearray(text.encode())))
+        assert meant(steps[-1]) == [data]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from unittest import mock
 
 import pytest
-from aiohttp import EofStream
+from aiohttp import EofStream, WebSocketError, WSMsgType
 from aiohttp._websocket.reader import WebSocketDataQueue
 from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http import WebSocketReader
@@ -77,15 +78,15 @@ KINDS = st.sampled_from(["whole", "fragments", "ping"])
     st.lists(st.integers(1, 400), min_size=1, max_size=30),
     st.lists(st.booleans(), min_size=1, max_size=7),
     st.lists(st.booleans(), min_size=1, max_size=7),
+    st.sampled_from([1 << 20, 600]),
 )
 def test_taken_where_it_arrives_or_read_later_every_message_comes_once_and_in_order(
-    sent: list[tuple[tuple[int, bytes, int], str]], cuts: list[int], takes: list[bool], reads: list[bool]
+    sent: list[tuple[tuple[int, bytes, int], str]], cuts: list[int], takes: list[bool], reads: list[bool], long: int
 ) -> None:
     """aiohttp's own parser and queue behind the guard; the taker declines and the reader is late as they please."""
 
     async def walk() -> None:
-        loop = asyncio.get_running_loop()
-        queue = WebSocketDataQueue(BaseProtocol(loop), 1 << 20, loop=loop)
+        queue = WebSocketDataQueue(halting()[0], 1 << 16, loop=asyncio.get_running_loop())
         guard = FrameGuard(WebSocketReader(queue, 1 << 20, False, True), queue.set_exception, queue._buffer)
         heard: list[bytes] = []
         wants, turns = itertools.cycle(takes), itertools.cycle(reads)
@@ -105,11 +106,13 @@ def test_taken_where_it_arrives_or_read_later_every_message_comes_once_and_in_or
             guard.feed_data(data[at : at + cut * (1 if len(data) < 5000 else 99)])
             at += cut * (1 if len(data) < 5000 else 99)
             while queue._buffer and (next(turns) or at >= len(data)):
-                told = await queue.read()
-                heard.append(told.data.encode() if isinstance(told.data, str) else told.data)
+                told = guard.read(await queue.read())
+                heard.append(told.data.encode() if isinstance(told.data, str) else bytes(told.data))
+                await asyncio.sleep(0)  # what waits for its turn comes in
         assert heard == [b"ping" if kind == "ping" else payload for (_, payload, _), kind in sent]
 
-    asyncio.run(walk())
+    with mock.patch("fastring.server.frame_guard._LONG_BYTES", long):
+        asyncio.run(walk())
 
 
 def wire(message: tuple[int, bytes, int], kind: str) -> bytes:
@@ -222,6 +225,67 @@ async def test_while_nobody_empties_the_queue_nothing_more_is_read() -> None:
     assert heard == sent
     assert transport.reads
     assert not transport.aborted
+
+
+@pytest.mark.parametrize("fragments", [1, 3])
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+async def test_while_a_long_message_waits_to_be_read_nothing_more_is_taken_in(opcode: int, fragments: int) -> None:
+    protocol, transport = halting()
+    queue = WebSocketDataQueue(protocol, 1 << 16, loop=asyncio.get_running_loop())
+    reader = WebSocketReader(queue, 8 << 20, False, True)
+    guard = FrameGuard(reader, queue.set_exception, queue._buffer, longest=8 << 20, wire=protocol)
+    guard.feed_data(frame(BINARY, b"before"))
+    part = bytes(range(128)) * 20_000
+    for number in range(fragments):
+        data = frame(CONTINUATION if number else opcode, part, fin=number == fragments - 1)
+        for at in range(0, len(data), 100_001):
+            assert transport.reads
+            guard.feed_data(data[at : at + 100_001])
+    assert not transport.reads
+    guard.feed_data(frame(BINARY, b"after") + frame(CLOSE))  # what was on its way
+    guard.feed_eof()
+    await asyncio.sleep(0.01)
+    assert len(queue._buffer) == 2
+    assert guard.read(await queue.read()).data == b"before"
+    long = guard.read(await queue.read())
+    assert type(long.data) is (bytearray if opcode == TEXT else bytes)
+    assert (long.type, long.data) == (opcode, part * fragments)
+    assert guard.read(await queue.read()).data == b"after"
+    assert transport.reads
+    assert (await queue.read()).type is WSMsgType.CLOSE
+    with pytest.raises(EofStream):
+        await asyncio.wait_for(queue.read(), 5)
+
+
+async def test_a_message_that_grows_too_long_is_refused_by_the_frame_that_makes_it_so() -> None:
+    parser, errors = Parser(), list[WebSocketError]()
+    guard = FrameGuard(parser, errors.append, longest=3_000_000)
+    guard.feed_data(frame(BINARY, bytes(2_000_000), fin=False))
+    assert errors == []
+    guard.feed_data(frame(CONTINUATION, bytes(1_000_001), fin=False)[:14])  # its header says so
+    assert [error.code for error in errors] == [1009]
+    assert "3000001" in str(errors[0])
+    guard.feed_data(bytes(1_000_001) + frame(CLOSE))
+    assert (parser.data, guard.left.is_set()) == (b"", True)
+
+
+async def test_nobody_can_ask_for_the_message_of_another_place() -> None:
+    """What stands for a long message in the queue cannot be guessed, and stands for one message only."""
+    queue = WebSocketDataQueue(halting()[0], 1 << 16, loop=asyncio.get_running_loop())
+    guard = FrameGuard(
+        WebSocketReader(queue, 8 << 20, False, True), queue.set_exception, queue._buffer, longest=8 << 20
+    )
+    tokens = set()
+    for _ in range(3):
+        guard.feed_data(frame(BINARY, bytes(2 << 20)))
+        message = await queue.read()
+        assert len(message.data) == 16
+        assert guard.read(message._replace(data=bytes(16))).data == bytes(16)
+        assert len(guard.read(message).data) == 2 << 20
+        assert guard.read(message) == message
+        tokens.add(message.data)
+        await asyncio.sleep(0)
+    assert len(tokens) == 3
 
 
 async def test_what_had_come_before_the_peer_left_is_heard() -> None:

@@ -96,8 +96,12 @@ class Codec(Protocol):
 class SlicingCodec(Protocol):
     """A codec whose messages may be so long that a whole one would take too much time at once."""
 
-    def decode_slices(self, message: str) -> Iterator[list[Command]]:
-        """What `Codec.decode` does, in steps; the commands of all steps together are the message's."""
+    def decode_slices(self, message: bytearray) -> Iterator[list[Command]]:
+        """What `Codec.decode` does, in steps; the commands of all steps together are the message's.
+
+        Args:
+            message: a text as it came, which should be UTF-8.
+        """
         ...
 
 

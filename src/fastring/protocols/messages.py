@@ -60,7 +60,7 @@ def field(message: dict[str, Any], name: str, kind: type[T], *, default: T | Non
     return value
 
 
-def decode_base64(text: str) -> bytes:
+def decode_base64(text: str | bytes | bytearray) -> bytes:
     """Decode standard base64 with its padding.
 
     Raises:

@@ -33,9 +33,9 @@ MAX_MESSAGE_BYTES: Final = 21 << 20
 _SESSION_RATE: Final = 16_000
 _LEAST_COMMIT_MS: Final = 100
 _ITEMS_KEPT: Final = 256  # more than can be owed: a session holds a minute or so of audio
-_AUDIO: Final = re.compile(r'"audio"\s{0,8}:\s{0,8}"')  # within a JSON string its quotes would be escaped
-_HEAD_CHARACTERS: Final = 4096  # within which the audio begins
-_SLICE_CHARACTERS: Final = 1 << 17  # of base64, a multiple of 4
+_AUDIO: Final = re.compile(rb'"audio"\s{0,8}:\s{0,8}"')  # within a JSON string its quotes would be escaped
+_HEAD_BYTES: Final = 4096  # within which the audio of a long message begins
+_SLICE_BYTES: Final = 1 << 17
 
 
 @dataclass(slots=True)
@@ -123,36 +123,52 @@ class RealtimeCodec:
                 )
             return read(self, event)
         except ProtocolError as error:
-            self.counters.malformed += 1
-            return [Echo("error", {"error": _error(error, event.get("event_id"))})]
+            return [self._refused(error, event)]
 
-    def decode_slices(self, message: str) -> Iterator[list[Command]]:
+    def decode_slices(self, message: bytearray) -> Iterator[list[Command]]:
         """The same in steps of a moment each, for a message of many megabytes; nothing holds until the last step.
 
-        The audio is taken out before the rest is parsed as JSON. What that is not sure to do right, is decoded whole.
+        Such a message can only be an append. The audio is taken out before the rest is parsed as JSON.
         """
-        found = _AUDIO.search(message, 0, _HEAD_CHARACTERS)
-        start = found.end() if found else len(message)
-        end = message.find('"', start)
-        plain = end > 0 and message.find("\\", start, end) < 0
-        yield []
-        plain = plain and message.find("=", start, end - 2) < 0 and message.isascii()
-        event = _envelope(message[:start] + message[end:]) if plain else {}
-        if event.get("type") != "input_audio_buffer.append":
-            yield self.decode(message)
-            return
-        slices: list[Command] = []
-        for at in range(start, end, _SLICE_CHARACTERS):
-            try:
-                slices.append(Audio(decode_base64(message[at : min(end, at + _SLICE_CHARACTERS)])))
-            except ProtocolError:
-                yield self.decode(message)  # says what is wrong
-                return
-            yield []
         self.counters.messages += 1
         self.counters.bytes += len(message)
+        found = _AUDIO.search(message, 0, _HEAD_BYTES)
+        start = found.end() if found else len(message)
+        end = message.find(b'"', start)
+        yield []
+        around = len(message) - (end - start)
+        event = _envelope(bytes(message[:start] + message[end:])) if end > 0 and around <= 2 * _HEAD_BYTES else {}
+        if event.get("type") != "input_audio_buffer.append":
+            error = ProtocolError(
+                f"an event of {len(message)} bytes: a long one must be an input_audio_buffer.append whose audio begins "
+                f"within {_HEAD_BYTES} bytes",
+                code="invalid_json",
+            )
+            yield [self._refused(error, {})]
+            return
+        slices: list[Command] = []
+        left = b""
+        try:
+            for at in range(start, end, _SLICE_BYTES):
+                base64 = (left + message[at : min(end, at + _SLICE_BYTES)]).replace(b"\\/", b"/")  # as PHP writes it
+                whole = len(base64)
+                if at + _SLICE_BYTES < end:
+                    whole -= whole % 4 or 4
+                    if b"=" in base64[:whole]:
+                        raise ProtocolError("not base64: padding before its end", code="invalid_base64")
+                slices.append(Audio(decode_base64(base64[:whole])))
+                left = base64[whole:]
+                yield []
+        except ProtocolError as error:
+            refused = RealtimeRefusedError(str(error), code="invalid_audio", param="audio")
+            yield [self._refused(refused, event)]
+            return
         self._uncommitted_bytes += sum(len(part.data) for part in slices if isinstance(part, Audio))
         yield slices
+
+    def _refused(self, error: ProtocolError, event: Fields) -> Echo:
+        self.counters.malformed += 1
+        return Echo("error", {"error": _error(error, event.get("event_id"))})
 
     def _update(self, event: Fields) -> list[Command]:
         session = event.get("session")
@@ -323,11 +339,11 @@ _WRITERS: Final[dict[type, Callable[[RealtimeCodec, Any], list[tuple[str, Fields
 }
 
 
-def _envelope(text: str) -> Fields:
+def _envelope(data: bytes) -> Fields:
     """An event whose audio was taken out; nothing if it is not exactly that."""
     try:
-        event = parse_object(text) if text.count('"audio"') == 1 else {}
-    except ProtocolError:
+        event = parse_object(data.decode()) if data.count(b'"audio"') == 1 else {}
+    except (ProtocolError, UnicodeDecodeError):
         return {}
     return event if event.get("audio") == "" else {}
 

@@ -4,19 +4,22 @@ aiohttp's parser takes frames without a mask, and a message begun anew before th
 refuses, it closes at once, so that bytes still on their way reset the connection before the peer has read why. A guard
 before the parser mends both. It also saves most messages the way through the parser, its queue and a switch of tasks:
 a whole message in one frame, which is what live audio comes in, is handed over where it arrives, if the connection
-has nothing else to do.
+has nothing else to do. Messages in fragments and those of megabytes it puts together itself, a share with each read.
 """
 
 from __future__ import annotations
 
 import asyncio
+import secrets
+import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WebSocketError, WSCloseCode
+from aiohttp import WebSocketError, WSCloseCode, WSMessage, WSMsgType
 from aiohttp._websocket.helpers import websocket_mask
 
 from fastring.server.flag import Flag
+from fastring.server.long_message import LongMessage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sized
@@ -34,9 +37,11 @@ DIRECT_BYTES = 1 << 16
 _MOST_DIRECT = 32  # messages of one read: whoever sends more waits for the others
 _MOST_FRAMES = 200  # of one turn of the loop: of tiny ones a read holds tens of thousands
 _MOST_LATE_BYTES = 1 << 22
-_CLOSE = 0x8
-_BINARY = 0x82  # a whole message: no fragments, no reserved bits
-_WHOLE_MESSAGE = (0x81, _BINARY)
+_LONG_BYTES = 1 << 20  # what is longer never passes the parser
+_LAST = 0x80
+_RESERVED = 0x70
+_CONTINUATION, _TEXT, _BINARY, _CLOSE = 0x0, 0x1, 0x2, 0x8
+_WHOLE_MESSAGE = (_LAST | _TEXT, _LAST | _BINARY)  # no fragments, no reserved bits
 
 
 class FrameGuard:
@@ -48,7 +53,7 @@ class FrameGuard:
         parser: aiohttp's.
         refuse: takes the error, after everything before it has been parsed.
         queue: what the parser has parsed and nobody has read.
-        longest: a message that may be handed over; `DIRECT_BYTES` at most.
+        longest: bytes a message may have.
         wire: aiohttp's protocol, which holds the transport back while the queue or this guard has enough to do.
 
     Attributes:
@@ -63,32 +68,37 @@ class FrameGuard:
         refuse: Callable[[WebSocketError], None],
         queue: Sized = (),
         *,
-        longest: int = DIRECT_BYTES,
+        longest: int = 1 << 20,
         wire: Any = None,
     ) -> None:
         self.broken = False
         self.left = Flag()  # the peer has said its close, or is gone
         self.taker: Taker | None = None
         self.heard_s = time.monotonic()
-        self._longest = min(longest, DIRECT_BYTES)
+        self._longest = longest
+        self._most_direct = min(longest, DIRECT_BYTES)
         self._parser = parser
         self._refuse = refuse
         self._queue = queue
         self._wire = wire
-        self._late = bytearray()  # of a read of many frames, for turns to come
+        self._late = bytearray()  # for turns to come
+        self._waits = False  # for its next turn
         self._eof = False
         self._direct = True  # the next byte is the first of a frame that begins a message
         self._begun = bytearray()  # of a message that may be handed over once it is whole
         self._wanted = 0  # its length, header included
         self._header = b""  # of a frame of which no more has come
-        self._to_skip = 0  # bytes of a payload to come
+        self._to_skip = 0  # bytes to come of a payload that is the parser's
         self._in_message = False
         self._close_comes = False  # the payload to come is a close frame's
+        self._long: LongMessage | None = None  # that is being put together
+        self._kept: LongMessage | None = None  # whole, until it is read
+        self._token = b""  # what stands for it in the queue
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take bytes from the transport; never asks it to close."""
         self.heard_s = now = time.monotonic()
-        if self._late:
+        if self._late or self._kept is not None:
             self._wait_with(data)
             return False, b""
         if self._direct and self.taker is not None and not self._queue:
@@ -108,7 +118,7 @@ class FrameGuard:
             data, self._begun = bytes(self._begun), bytearray()
         at, size = 0, len(data)
         for _ in range(_MOST_DIRECT):
-            message, end = first_message(data, at, self._longest)
+            message, end = first_message(data, at, self._most_direct)
             if end > size:
                 self._begun, self._wanted = bytearray(data[at:]), end - at
                 return b""
@@ -119,47 +129,6 @@ class FrameGuard:
                 return b""
         return data[at:] if at else data
 
-    def _parse(self, data: bytes) -> None:
-        held = len(self._header)
-        error, end = self._walk(data)
-        if end - held < len(data):
-            self._wait_with(data[end - held :])
-            data = data[: end - held]
-        self._feed(data, error, held)
-        self._direct = not (self._header or self._to_skip or self._in_message or self.broken or self._late)
-
-    def _wait_with(self, data: bytes) -> None:
-        """Others come first, and then this; nothing more is read meanwhile."""
-        if not self._late:
-            asyncio.get_running_loop().call_soon(self._go_on)
-            if self._wire is not None:
-                self._wire._pause_reading_for_buffer()
-        self._late += data
-        if len(self._late) > _MOST_LATE_BYTES and self._wire is not None and self._wire.transport is not None:
-            self._wire.transport.abort()
-
-    def _go_on(self) -> None:
-        data, self._late = bytes(self._late), bytearray()
-        self._parse(data)
-        if self._late:
-            return
-        if self._wire is not None:
-            self._wire._resume_reading_for_buffer()  # unless the queue is full: then whoever empties it does
-        if self._eof:
-            self._parser.feed_eof()
-
-    def _feed(self, data: bytes, error: tuple[int, str] | None, held: int) -> None:
-        if self.broken:
-            return
-        if error is None:
-            self.broken, _ = self._parser.feed_data(data)
-            return
-        self.broken = True
-        at, text = error
-        if at > held:
-            self._parser.feed_data(data[: at - held])
-        self._refuse(WebSocketError(WSCloseCode.PROTOCOL_ERROR, text))
-
     def feed_eof(self) -> None:
         """The transport is closed. What has come before that is still read."""
         self.left.set()
@@ -167,42 +136,56 @@ class FrameGuard:
         if not self._late:
             self._parser.feed_eof()
 
-    def _walk(self, data: bytes) -> tuple[tuple[int, str] | None, int]:
-        """Go from header to header, past `_MOST_FRAMES` at most.
+    # --- frame by frame ----------------------------------------------------------------------------------------------
 
-        Returns:
-            where the first frame that is wrong starts, and what is wrong; and up to where it went. Positions count
-            from the first byte of the header that was kept from before.
-        """
+    def _parse(self, data: bytes) -> None:
+        """Go from header to header. What is right goes to the parser, or into the message that is put together here."""
         data, self._header = self._header + data, b""
-        at, size = self._to_skip, len(data)
-        error = None
-        if self._close_comes and at <= size:
-            self.left.set()
-        frames = 0
-        while at + 2 <= size:
-            if frames == _MOST_FRAMES:
-                self._to_skip = 0
-                return error, at
-            frames += 1
-            second = data[at + 1]
-            length = second & 0x7F
-            header = 2 if length < 126 else 4 if length == 126 else 10
-            if at + header > size:
+        fed = self._gather(data, 0)
+        at = self._skip(data, fed)
+        for _ in range(_MOST_FRAMES):
+            if at == len(data) or self._kept is not None:
                 break
-            if error is None and not self.broken and (text := self._wrong_with(data[at], second)):
-                error = at, text
-            is_close = data[at] & 0x0F == _CLOSE
-            if length > 125:
-                length = int.from_bytes(data[at + 2 : at + header], "big")
-            at += header + (4 if second & 0x80 else 0) + length
-            if is_close:
-                self._close_comes = at > size
-                if at <= size:
-                    self.left.set()
-        self._to_skip = max(0, at - size)
-        self._header = data[at:]
-        return error, size
+            end, length = _head(data, at)
+            if end > len(data):
+                self._feed(data[fed:at])
+                self._header, fed = data[at:], len(data)
+                at = fed
+                break
+            if not self.broken and (text := self._wrong_with(data[at], data[at + 1])):
+                self._feed(data[fed:at])
+                self._fail(WebSocketError(WSCloseCode.PROTOCOL_ERROR, text))
+            if not self.broken and self._is_ours(data[at], length):
+                self._feed(data[fed:at])
+                fed = at = self._begin_frame(data, at, end, length)
+            else:
+                self._close_comes = data[at] & 0x0F == _CLOSE
+                self._to_skip = length
+                at = self._skip(data, end)
+        self._feed(data[fed:at])
+        if at < len(data):
+            self._wait_with(data[at:])
+        self._direct = not (
+            self._header or self._to_skip or self._in_message or self.broken or self._late or self._long or self._kept
+        )
+
+    def _feed(self, data: bytes) -> None:
+        if data and not self.broken:
+            self.broken, _ = self._parser.feed_data(data)
+
+    def _fail(self, error: WebSocketError) -> None:
+        if not self.broken:
+            self.broken = True
+            self._refuse(error)
+
+    def _skip(self, data: bytes, at: int) -> int:
+        """Leave to the parser what is left of its frame; returns where that ends."""
+        size = min(self._to_skip, len(data) - at)
+        self._to_skip -= size
+        if self._close_comes and not self._to_skip:
+            self._close_comes = False
+            self.left.set()
+        return at + size
 
     def _wrong_with(self, first: int, second: int) -> str:
         """What the parser would let pass."""
@@ -215,6 +198,107 @@ class FrameGuard:
             return "a message begun before the last one ended" if opcode else "a continuation of no message"
         self._in_message = not first & 0x80
         return ""
+
+    # --- messages that are put together here -------------------------------------------------------------------------
+
+    def _is_ours(self, first: int, length: int) -> bool:
+        """Whether a frame belongs to a message in fragments, or to a long one."""
+        if first & 0x0F not in (_CONTINUATION, _TEXT, _BINARY) or first & _RESERVED:
+            return False
+        return self._long is not None or not first & _LAST or length > _LONG_BYTES
+
+    def _begin_frame(self, data: bytes, at: int, end: int, length: int) -> int:
+        if self._long is None:
+            self._long = LongMessage(data[at] & 0x0F, self._longest)
+        try:
+            self._long.begin_frame(length, data[end - 4 : end], last=bool(data[at] & _LAST))
+        except WebSocketError as error:
+            self._long = None
+            self._fail(error)
+            self._to_skip = length
+            return self._skip(data, end)
+        return self._gather(data, end)
+
+    def _gather(self, data: bytes, at: int) -> int:
+        """Take what is left of a frame of the message that is put together; returns where that ends."""
+        if self._long is None:
+            return at
+        at = self._long.take(data, at)
+        if self._long.whole:
+            self._hand_in(self._long)
+            self._long = None
+        return at
+
+    def _hand_in(self, message: LongMessage) -> None:
+        """The parser gets a message in one frame; or, for a long one, a token of the same place in the queue."""
+        if len(message.data) <= _LONG_BYTES:
+            self._feed(_frame(message.kind, message.data))
+            return
+        self._kept, self._token = message, secrets.token_bytes(16)
+        self._feed(_frame(_BINARY, self._token))
+        self._halt()
+
+    def read(self, message: WSMessage) -> WSMessage:
+        """What the reader gets for what came out of the queue: for a token the message that it stands for.
+
+        A long text is a `bytearray` of what should be UTF-8, for to decode it takes a while.
+        """
+        kept = self._kept
+        if kept is None or message.data != self._token:
+            return message
+        self._kept = None
+        self._go_on_soon()
+        if kept.kind == _TEXT:
+            return WSMessage(WSMsgType.TEXT, kept.data, "")
+        return WSMessage(WSMsgType.BINARY, bytes(kept.data), "")
+
+    # --- later -------------------------------------------------------------------------------------------------------
+
+    def _wait_with(self, data: bytes) -> None:
+        """Others come first, or what was kept is read first; then this. Nothing more comes in meanwhile."""
+        self._late += data
+        self._halt()
+        if self._kept is None:
+            self._go_on_soon()
+        if len(self._late) > _MOST_LATE_BYTES and self._wire is not None and self._wire.transport is not None:
+            self._wire.transport.abort()
+
+    def _halt(self) -> None:
+        if self._wire is not None:
+            self._wire._pause_reading_for_buffer()
+
+    def _go_on_soon(self) -> None:
+        if not self._waits:
+            self._waits = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._waits = False
+        data, self._late = bytes(self._late), bytearray()
+        self._parse(data)
+        if self._late:
+            return
+        if self._eof:
+            self._parser.feed_eof()
+        if self._wire is not None and self._kept is None:
+            self._wire._resume_reading_for_buffer()  # unless the queue is full: then whoever empties it does
+
+
+def _head(data: bytes, at: int) -> tuple[int, int]:
+    """Where the frame header that starts there ends, and the length of the payload; beyond the data if not whole."""
+    if len(data) < at + 2:
+        return at + 2, 0
+    second = data[at + 1]
+    length = second & 0x7F
+    end = at + (2 if length < 126 else 4 if length == 126 else 10)
+    if length > 125:
+        length = int.from_bytes(data[at + 2 : end], "big")
+    return end + (4 if second & 0x80 else 0), length
+
+
+def _frame(opcode: int, payload: bytes | bytearray) -> bytes:
+    """One frame without a mask, which the parser takes."""
+    return struct.pack("!BBQ", _LAST | opcode, 127, len(payload)) + bytes(payload)
 
 
 def first_message(data: bytes, at: int, longest: int) -> tuple[Message | None, int]:
@@ -237,7 +321,7 @@ def first_message(data: bytes, at: int, longest: int) -> tuple[Message | None, i
         return None, end
     payload = bytearray(data[begin:end])
     websocket_mask(data[begin - 4 : begin], payload)
-    if data[at] == _BINARY:
+    if data[at] == _LAST | _BINARY:
         return bytes(payload), end
     try:
         return payload.decode(), end

@@ -42,7 +42,12 @@ _LONGEST_PAUSE_S = 5.0  # of a client that sends more than it may; its heartbeat
 _MOST_AT_ONCE = 64  # messages, after which others run in any case: on a busy machine a clock alone is fooled
 _WAITED_S = 0.0002  # a read that took longer than this has let others run
 
-_LONG_MESSAGE = 1 << 20  # what is longer is decoded in steps
+
+def _text_of(message: bytearray) -> str:
+    try:
+        return message.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError(f"not UTF-8: {error.reason}", code="invalid_json", close_code=1007) from None
 
 
 class Intake:
@@ -185,10 +190,10 @@ class Intake:
                 await asyncio.sleep(rest_s)
             self._rest_until_s = 0.0
 
-    async def _decode_long(self, message: Message) -> list[Command]:
-        """Decode a message of many megabytes, in steps if its codec can, other work in between."""
-        if not isinstance(message, str) or not isinstance(self._codec, SlicingCodec):
-            return self._codec.decode(message)
+    async def _decode_long(self, message: bytearray) -> list[Command]:
+        """Decode a text of megabytes, in steps if its codec can, other work in between."""
+        if not isinstance(self._codec, SlicingCodec):
+            return self._codec.decode(_text_of(message))
         commands: list[Command] = []
         for some in self._codec.decode_slices(message):
             commands += some
@@ -204,14 +209,17 @@ class Intake:
         except Exception as error:
             self._tell(error)
 
-    async def _handle(self, message: Message, now: float) -> None:
+    async def _handle(self, message: Message | bytearray, now: float) -> None:
         """Hand one message of any length to the station."""
-        if len(message) <= self._station.slice_bytes:
-            self._obey(message, now)
-            return
         try:
-            long = len(message) > _LONG_MESSAGE
-            for command in await self._decode_long(message) if long else self._codec.decode(message):
+            if isinstance(message, bytearray):
+                commands = await self._decode_long(message)
+            elif len(message) <= self._station.slice_bytes:
+                self._obey(message, now)
+                return
+            else:
+                commands = self._codec.decode(message)
+            for command in commands:
                 if isinstance(command, Audio) and len(command.data) > self._station.slice_bytes:
                     await self._work_off(command)
                 elif not self._stopped:

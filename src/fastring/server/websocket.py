@@ -12,7 +12,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 
 from fastring.server.frame_guard import FrameGuard
 
@@ -49,6 +49,11 @@ class Socket(web.WebSocketResponse):
         self.last_words = ""
         self._guard: FrameGuard | None = None
         self._pinged_s = 0.0
+
+    async def receive(self, timeout: float | None = None) -> WSMessage:
+        """The next message; a text of more than a mebibyte is a `bytearray`, see `FrameGuard.read`."""
+        message = await super().receive(timeout)
+        return message if self._guard is None else self._guard.read(message)
 
     def hand_to(self, taker: Taker | None) -> None:
         """Offer whole messages to this one as they come, before `receive` sees them; None ends that."""
