@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
+from unittest import mock
 from urllib.parse import parse_qsl
 
 import structlog
@@ -38,10 +39,10 @@ from fastring.protocols.openai_vad import endpoint_for
 from fastring.protocols.vosk import VoskCodec
 from fastring.protocols.whisper_live import WhisperLiveCodec
 from fastring.protocols.wyoming import WyomingCodec, info_of
+from fastring.server import frame_guard
 from fastring.server.auth import Gate
 from fastring.server.endpoints.deepgram_options import ListenOptions, endpoint_settings
 from fastring.server.endpoints.openai_form import read_form
-from fastring.server.frame_guard import FrameGuard
 from fastring.server.keys import KeyRing
 from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
@@ -114,6 +115,7 @@ def realtime(data: bytes) -> None:
     codec = RealtimeCodec(session, new_id=lambda prefix: f"{prefix}_{next(count)}", old=data[:1] == b"\1")
     codec.created(transcription=True)
     _talk(codec, data[1:])
+    list(codec.decode_slices(bytearray(data[1:])))  # as if each were of many megabytes
     session.settings()
 
 
@@ -180,21 +182,28 @@ async def _form(data: bytes) -> Any:
 
 
 def frames(data: bytes) -> None:
-    """WebSocket frames: the guard and aiohttp's parser behind it, cut and whole."""
+    """WebSocket frames: the guard and aiohttp's parser behind it, cut and whole; what is long here is so already."""
     cut = (data[:1] or b"\1")[0] % 32 + 1
     pieces = [data[at : at + cut] for at in range(1, len(data), cut)]
-    assert _LOOP.run_until_complete(_frames([data[1:]])) == _LOOP.run_until_complete(_frames(pieces))
+    with mock.patch.object(frame_guard, "_LONG_BYTES", 300):
+        assert _LOOP.run_until_complete(_frames([data[1:]])) == _LOOP.run_until_complete(_frames(pieces))
 
 
 async def _frames(pieces: list[bytes]) -> tuple[list[str], bool]:
-    queue = WebSocketDataQueue(BaseProtocol(_LOOP), 1 << 16, loop=_LOOP)
+    wire = BaseProtocol(_LOOP)
+    wire._upgraded = True
+    queue = WebSocketDataQueue(wire, 1 << 16, loop=_LOOP)
     refused: list[WebSocketError] = []
-    guard = FrameGuard(WebSocketReader(queue, 4096, False, True), refused.append)
+    reader = WebSocketReader(queue, 4096, False, True)
+    guard = frame_guard.FrameGuard(reader, refused.append, queue._buffer, longest=4095, wire=wire)
+    heard = []
     for piece in pieces:
         guard.feed_data(piece)
-    while guard._late:  # noqa: ASYNC110 - many tiny frames take several turns, and nobody says when they are over
+    while guard._late or guard._waits or queue._buffer:  # many tiny frames take several turns
+        while queue._buffer:
+            heard.append(repr(guard.read(await queue.read())))
         await asyncio.sleep(0)
-    return [repr(message) for message, _size in queue._buffer], guard.broken
+    return heard, guard.broken
 
 
 def wav(data: bytes) -> None:
