@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from block_runner import block_session, pcm, runner_of
@@ -12,6 +12,11 @@ from fastring.events import Audio, Resume
 from fastring.server.sessions.keeper import Refusal, SessionKeeper
 from fastring.server.sessions.resumable import Identity, ResumableSession
 from fastring.server.sessions.store import MemoryStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastring.server.sessions.store import SessionRecord
 
 MB = 1 << 20
 
@@ -29,12 +34,26 @@ class Owner:
         self.moved += 1
 
 
+class SharedStore(MemoryStore):
+    """One that other processes read, too. Notes how many records each call brought."""
+
+    shared = True
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock=clock)
+        self.puts: list[int] = []
+
+    async def put(self, records: Sequence[SessionRecord]) -> set[str]:
+        self.puts.append(len(records))
+        return await super().put(records)
+
+
 class World:
     """A keeper with a clock of its own."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, shared: bool = False, **settings: Any) -> None:
         self.now = 1000.0
-        self.store = MemoryStore(clock=lambda: self.now)
+        self.store = SharedStore(lambda: self.now) if shared else MemoryStore(clock=lambda: self.now)
         self.keeper = SessionKeeper(
             ResumeSettings(**settings), store=self.store, clock=lambda: self.now, wall_clock=lambda: self.now
         )
@@ -199,7 +218,7 @@ async def test_what_does_not_meet_is_a_gap_and_the_end_of_the_session(missing: d
 
 
 async def test_a_session_that_another_process_claimed_is_let_go() -> None:
-    world = World()
+    world = World(shared=True)
     session, owner = world.open()
     await world.keeper.save()
     assert await world.store.claim(session.identity.session, epoch=0, node="other") is not None
@@ -211,8 +230,43 @@ async def test_a_session_that_another_process_claimed_is_let_go() -> None:
     assert isinstance(answer, Refusal)
 
 
-async def test_a_quiet_session_is_not_forgotten_by_the_store() -> None:
+async def test_a_shared_store_is_told_of_progress_a_few_sessions_at_a_time() -> None:
+    world = World(shared=True)
+    sessions = [world.open(f"s{n}")[0] for n in range(150)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    task = asyncio.get_running_loop().create_task(others())
+    await world.keeper.save()
+    task.cancel()
+    assert isinstance(world.store, SharedStore)
+    assert world.store.puts == [32, 32, 32, 32, 22]
+    assert turns >= len(world.store.puts) - 1, "live audio would wait for all of them"
+    world.store.puts.clear()
+    sessions[70].receive_audio(Audio(pcm(1)), world.now)
+    await world.keeper.save()
+    assert world.store.puts == [1]
+
+
+async def test_a_store_of_this_process_alone_is_not_told_of_progress() -> None:
     world = World()
+    session, _ = world.open()
+    for _ in range(100):
+        world.now += 30
+        session.receive_audio(Audio(pcm(1)), world.now)
+        await world.keeper.save()
+    assert len(world.store) == 0
+    assert await world.claim(session) is session
+
+
+@pytest.mark.parametrize("shared", [False, True])
+async def test_a_quiet_session_is_not_forgotten_by_the_store(shared: bool) -> None:
+    world = World(shared=shared)
     session, owner = world.open()
     assert await world.claim(session) is session
     for _ in range(100):
@@ -223,10 +277,13 @@ async def test_a_quiet_session_is_not_forgotten_by_the_store() -> None:
     assert await world.claim(session, epoch=1) is session
 
 
-async def test_the_end_leaves_nothing_in_the_store() -> None:
-    world = World()
+@pytest.mark.parametrize("shared", [False, True])
+async def test_the_end_leaves_nothing_in_the_store(shared: bool) -> None:
+    world = World(shared=shared)
     session, _ = world.open()
+    assert await world.claim(session) is session
     await world.keeper.save()
+    assert len(world.store) == 1
     world.keeper.end(session)
     await world.keeper.save()
     assert len(world.store) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import secrets
 import time
 from collections.abc import Callable
@@ -21,6 +22,7 @@ __all__ = ["Refusal", "SessionKeeper"]
 
 _TICK_S = 0.5
 _RENEW_S = 60.0  # well under the store's time to live
+_AT_ONCE = 32  # sessions that are written in one turn of the loop: thousands would keep live audio waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class SessionKeeper:
         self._node = secrets.token_hex(8)
         self._sessions: dict[str, ResumableSession] = {}
         self._waiting: dict[str, float] = {}  # since when, oldest first
-        self._written: dict[str, tuple[tuple[int, int, int], float]] = {}  # what the store knows of each, since when
+        # What the store knows of each and since when, oldest first.
+        self._written: dict[str, tuple[tuple[int, ...], float]] = {}
         self._dropped: list[tuple[str, int]] = []
 
     def __len__(self) -> int:
@@ -203,17 +206,26 @@ class SessionKeeper:
 
     async def save(self) -> None:
         """Write what moved since the last time, and let go what another process has claimed."""
-        await self._write([session for session in self._sessions.values() if not session.finished])
+        names = list(self._sessions) if self._store.shared else self._stale()
+        for start in range(0, len(names), _AT_ONCE):
+            here = (self._sessions.get(name) for name in names[start : start + _AT_ONCE])
+            await self._write([session for session in here if session is not None and not session.finished])
+            await asyncio.sleep(0)
         dropped, self._dropped = self._dropped, []
         for name, epoch in dropped:
             await self._store.drop(name, epoch=epoch)
+
+    def _stale(self) -> list[str]:
+        """The sessions that the store would forget some day."""
+        due_s = self._clock() - _RENEW_S
+        return [name for name, _ in itertools.takewhile(lambda written: written[1][1] < due_s, self._written.items())]
 
     async def _write(self, sessions: list[ResumableSession]) -> None:
         now = self._clock()
         moved = [session for session in sessions if self._is_due(session, now)]
         if not moved:
             return
-        states = {session.identity.session: _state(session) for session in moved}
+        states = {session.identity.session: self._state(session) for session in moved}
         fenced = await self._store.put([session.record(self._node) for session in moved])
         for session in moved:
             name = session.identity.session
@@ -221,18 +233,19 @@ class SessionKeeper:
                 session.fence()
                 self.end(session)
             elif name in self._sessions:
+                self._written.pop(name, None)
                 self._written[name] = (states[name], now)
 
     def _is_due(self, session: ResumableSession, now: float) -> bool:
         written = self._written.get(session.identity.session)
-        return written is None or written[0] != _state(session) or now - written[1] > _RENEW_S
+        return written is None or written[0] != self._state(session) or now - written[1] > _RENEW_S
+
+    def _state(self, session: ResumableSession) -> tuple[int, ...]:
+        """What tells whether there is anything new to write."""
+        claims = session.epoch, session.confirmed
+        return (*claims, session.received, session.next_seq) if self._store.shared else claims
 
     def close(self) -> None:
         """End them all."""
         for session in list(self._sessions.values()):
             self.end(session)
-
-
-def _state(session: ResumableSession) -> tuple[int, int, int]:
-    """What tells whether there is anything new to write."""
-    return session.epoch, session.received, session.next_seq

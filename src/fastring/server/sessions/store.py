@@ -19,7 +19,7 @@ TTL_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """One session's state; small (a kilobyte or so), for it is written once a second while audio comes.
+    """One session's state; small (a kilobyte or so), for a shared store is written to twice a second while audio comes.
 
     Attributes:
         session: 128 random bits as hex, minted by the server.
@@ -55,7 +55,14 @@ class SessionRecord:
 
 
 class SessionStore(Protocol):
-    """What every store offers; each call is atomic per session."""
+    """What every store offers; each call is atomic per session.
+
+    Attributes:
+        shared: other processes read it, so it is told how far each session has come. One that is not is written to
+            before a claim, and to renew what was claimed.
+    """
+
+    shared: bool
 
     async def put(self, records: Sequence[SessionRecord]) -> set[str]:
         """Write records and renew their time to live; return the sessions whose write was refused.
@@ -81,10 +88,14 @@ class SessionStore(Protocol):
 class MemoryStore:
     """Keeps the records of one process: a session survives its connection, not the process.
 
+    Nobody else reads it, so the keeper spares itself the progress of thousands of sessions; see `SessionStore.shared`.
+
     Args:
         ttl_s: see `TTL_S`.
         clock: monotonic seconds.
     """
+
+    shared = False
 
     def __init__(self, ttl_s: float = TTL_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._ttl_s = ttl_s
