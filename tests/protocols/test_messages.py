@@ -13,7 +13,21 @@ from fastring.protocols.messages import MAX_JSON_DEPTH, decode_base64, field, pa
 
 @pytest.mark.parametrize(
     "text",
-    ["", "nonsense", "[1]", "3", '"text"', "null", '{"a":', '{"a":NaN}', '{"a":-Infinity}', "{}{}", "9" * 5000],
+    [
+        "",
+        "nonsense",
+        "[1]",
+        "3",
+        '"text"',
+        "null",
+        '{"a":',
+        '{"a":NaN}',
+        '{"a":-Infinity}',
+        "{}{}",
+        '{"a":1e999}',
+        '{"a":[-1e400]}',
+        "9" * 5000,
+    ],
 )
 def test_what_is_no_object_is_invalid_json(text: str) -> None:
     with pytest.raises(ProtocolError) as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from math import isinf
 from typing import Any, NoReturn, TypeVar
 
 from fastring.errors import ProtocolError
@@ -19,9 +20,16 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON number")
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"{shown(text)} is more than a number here may be")
+    return number
+
+
 # Made once: json.dumps and json.loads with options of their own make one for each call.
 _WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_READER = json.JSONDecoder(parse_constant=_refuse_constant)
+_READER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 _ASCII_WRITER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
 
 T = TypeVar("T")
@@ -31,7 +39,8 @@ def parse_object(text: str) -> dict[str, Any]:
     """Parse one JSON object.
 
     Raises:
-        ProtocolError: `invalid_json` if it is no JSON object, deeper than `MAX_JSON_DEPTH`, or holds NaN or infinity.
+        ProtocolError: `invalid_json` if it is no JSON object, deeper than `MAX_JSON_DEPTH`, or holds NaN, infinity or
+            a number as large as that (`1e999`).
     """
     try:
         value = _READER.decode(text)
