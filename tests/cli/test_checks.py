@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 import resource
 import socket
 import sys
 from pathlib import Path
 
 import pytest
+from serving import serving
 
 from fastring.asr.cores import available_cores
 from fastring.cli.checks import (
@@ -23,8 +25,6 @@ from fastring.cli.checks import (
 )
 from fastring.config import AsrSettings, SecuritySettings, ServerSettings, Settings
 from fastring.errors import ModelUnavailableError
-
-pytest.importorskip("aiohttp")
 
 DEFAULTS = Settings()
 
@@ -105,6 +105,28 @@ def test_a_port_in_use_is_told() -> None:
         assert str(port) in check.found
     assert check_port(server(port=port)).status == "ok"
     assert check_port(server(port=0)).status == "ok"
+
+
+async def test_a_server_of_ours_on_the_port_is_no_failure() -> None:
+    async with serving() as running:
+        port = int(running.url.rpartition(":")[2])
+        for host in ("127.0.0.1", "0.0.0.0"):
+            check = await asyncio.to_thread(check_port, server(host=host, port=port))
+            assert (check.status, check.found) == ("warn", f"a fastring server runs at {running.url} already")
+            assert "--port 0" in check.mend
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.0 200 OK\r\nServer: nginx\r\n\r\n"])
+async def test_whoever_else_listens_there_is_a_failure(answer: bytes) -> None:
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as foreign:
+        port = foreign.sockets[0].getsockname()[1]
+        check = await asyncio.to_thread(check_port, server(port=port))
+    assert check.status == "fail"
+    assert "stop what listens there" in check.mend
 
 
 @pytest.mark.parametrize(("limit", "status"), [(1 << 16, "ok"), (400, "warn"), (256, "fail")])

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from fastring.cli.app import app
@@ -23,9 +25,13 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
-def test_the_table_shows_every_setting_and_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_table_of_a_terminal_shows_every_setting_and_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WS_MAX_QUEUE", "7")
-    code, text, _ = run("--set", "server.port=9001")
+    seen = io.StringIO()
+    terminal = Console(file=seen, force_terminal=True, width=120, color_system=None)
+    monkeypatch.setattr("fastring.cli.config.out", terminal)
+    code, _, _ = run("--set", "server.port=9001")
+    text = seen.getvalue()
     assert code == 0
     for field in setting_fields():
         assert field.name in text
@@ -73,9 +79,9 @@ def test_a_wrong_setting_is_told_in_one_line_and_exits_2() -> None:
 
 
 def test_a_line_is_a_setting_for_whoever_reads_lines() -> None:
-    _, text, _ = run()
-    lines = [line.split() for line in text.splitlines()]
-    sections = {f"[{field.section}]" for field in setting_fields()}
-    settings = [words for words in lines if words[0] not in sections | {"setting"}]
-    assert [words[0] for words in settings] == [field.name for field in setting_fields()]
-    assert ["host", "127.0.0.1", "default", "address", "to", "bind"] in settings
+    _, text, _ = run("--set", "server.port=9001")
+    lines = text.splitlines()
+    assert [line.partition(" = ")[0] for line in lines] == [f"{it.section}.{it.name}" for it in setting_fields()]
+    assert "server.host = 127.0.0.1  # default" in lines
+    assert "server.port = 9001  # flag --set" in lines
+    assert [line for line in lines if line != line.rstrip()] == []

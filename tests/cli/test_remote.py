@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 import threading
 from collections.abc import Iterator
@@ -55,6 +56,14 @@ def test_what_cannot_be_is_told() -> None:
     result = run("--server", "http://127.0.0.1:1", recording_path("seen_0"))
     assert result.exit_code == 1
     assert "no server" in result.stderr
+
+
+def test_a_microphone_needs_an_extra_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "sounddevice" else found(name))
+    result = run("--server", "http://127.0.0.1:1", "--mic")
+    assert result.exit_code == 2
+    assert '`fastring transcribe --mic` needs sounddevice: pip install "fastring[mic]"' in result.stderr
 
 
 def test_times_are_samples(url: str) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import importlib.util
 import os
 import platform
 import socket
+import ssl
 import sys
+import urllib.request
 import wave
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
@@ -185,7 +188,7 @@ def _samples(path: Path) -> NDArray[np.float32]:
 
 
 def check_port(settings: Settings) -> Check:
-    """The address can be bound."""
+    """The address can be bound, or a server of ours is there already."""
     host, port = settings.server.host, settings.server.port
     if port == 0:
         return Check("port", "ok", "any free one (server.port = 0)")
@@ -195,9 +198,28 @@ def check_port(settings: Settings) -> Check:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
+        if (url := _own_server(settings)) is not None:
+            mend = "use that one; for another beside it: fastring serve --port 0 (any free one)"
+            return Check("port", "warn", f"a fastring server runs at {url} already", mend)
         mend = f"stop what listens there (ss -ltnp 'sport = :{port}'), or take another: --port N"
         return Check("port", "fail", f"{host}:{port}: {error.strerror or error}", mend)
     return Check("port", "ok", f"{host}:{port} is free")
+
+
+def _own_server(settings: Settings) -> str | None:
+    """Where a fastring server answers at the address that is set; None if it is somebody else, or nobody."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(settings.server.host, settings.server.host)
+    netloc = f"[{host}]" if ":" in host else host
+    url = f"{'https' if settings.server.tls_certificate else 'http'}://{netloc}:{settings.server.port}"
+    anyone = ssl.create_default_context()
+    anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE  # nothing is told to it
+    # No proxy of the environment: it is this machine.
+    ask = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=anyone))
+    try:
+        with ask.open(f"{url}/livez", timeout=2) as answer:
+            return url if answer.headers.get("Server") == "fastring" else None
+    except (OSError, http.client.HTTPException):
+        return None
 
 
 def check_descriptors(settings: Settings) -> Check:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +16,6 @@ from fastring.config_sources import DEFAULT, LoadedSettings, load_settings
 __all__ = ["config"]
 
 _ROOM = 100  # columns in which a description has its place
-_WIDE = 1000
 
 
 def config(
@@ -32,10 +31,10 @@ def config(
         typer.echo(json.dumps(_nested(loaded), indent=2))
     elif as_toml:
         typer.echo(_toml(loaded))
+    elif out.is_terminal:
+        out.print(_table(loaded, described=out.width >= _ROOM))
     else:
-        # For a program or a file, a line holds a whole setting, however long.
-        to = out if out.is_terminal else Console(width=_WIDE)
-        to.print(_table(loaded, described=to.width >= _ROOM))
+        typer.echo("\n".join(_lines(loaded)))
 
 
 def _nested(loaded: LoadedSettings) -> dict[str, dict[str, Any]]:
@@ -43,6 +42,16 @@ def _nested(loaded: LoadedSettings) -> dict[str, dict[str, Any]]:
     for field, value, source in loaded.rows():
         nested.setdefault(field.section, {})[field.name] = {"value": value, "source": source}
     return nested
+
+
+def _lines(loaded: LoadedSettings) -> Iterator[str]:
+    """For a program or a file: a line is a whole setting, named as `--set` takes it."""
+    for field, value, source in loaded.rows():
+        yield f"{f'{field.section}.{field.name} = {_shown(value)}'.rstrip()}  # {source}"
+
+
+def _shown(value: object) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _table(loaded: LoadedSettings, *, described: bool) -> Table:
@@ -55,9 +64,8 @@ def _table(loaded: LoadedSettings, *, described: bool) -> Table:
         if field.section != section:
             section = field.section
             table.add_row(Text(f"[{section}]", "bold cyan"))
-        shown = ", ".join(value) if isinstance(value, tuple) else str(value)
         style = "dim" if source == DEFAULT else "bold green"
-        cells = [Text(shown, style), Text(source, style), *([Text(field.help, "dim")] if described else [])]
+        cells = [Text(_shown(value), style), Text(source, style), *([Text(field.help, "dim")] if described else [])]
         table.add_row(field.name, *cells)
     return table
 

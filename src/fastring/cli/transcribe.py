@@ -60,7 +60,10 @@ def transcribe(
     if form in _SUBTITLES and len(files) > 1:
         fail(f"--format {form.value}: subtitles are of one recording, not of {len(files)}", 2)
     if server:
-        need("transcribe --server", "aiohttp", *(["sounddevice"] if mic else ["av", "soxr"]))
+        if mic:
+            need("transcribe --mic", "sounddevice", "aiohttp")
+        else:
+            need("transcribe --server", "aiohttp", "av", "soxr")
         with told():
             for path in files:
                 check_recording(path)
