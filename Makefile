@@ -25,11 +25,12 @@ $(BIN)/uv:
 # What cannot be had ends in one of these lines, behind what the tool itself says.
 NO_NETWORK = echo "packages cannot be had: this needs a network, or a mirror that PIP_INDEX_URL and UV_DEFAULT_INDEX name"; exit 1
 BUILD_LOG := build/install.log
-NOT_BUILT = grep -v '^DEBUG' $(BUILD_LOG) | tail -20; echo "the package cannot be built or installed: see $(BUILD_LOG)"; exit 1
+WHEEL_LOG := build/wheel.log
+NOT_BUILT = grep -v '^DEBUG' $(1) | tail -20; echo "the package cannot be built or installed: see $(1)"; exit 1
 # The steps of the build as they are done, out of all that is said.
-STEP := ^DEBUG (\[[0-9]+/[0-9]+\]) .*[ /]([^ /]+)$$
+STEP := ^(DEBUG )?(\[[0-9]+/[0-9]+\]) .*[ /]([^ /]+)$$
 STEPS = step='$(STEP)'; while IFS= read -r line; do \
-  if [[ $$line =~ $$step ]]; then echo "  $${BASH_REMATCH[1]} $${BASH_REMATCH[2]}"; fi; done
+  if [[ $$line =~ $$step ]]; then echo "  $${BASH_REMATCH[2]} $${BASH_REMATCH[3]}"; fi; done
 
 # Tools first (they build the extension), then the package itself, editable.
 $(VENV)/.tools: pyproject.toml | $(BIN)/uv
@@ -40,7 +41,7 @@ $(VENV)/.tools: pyproject.toml | $(BIN)/uv
 $(VENV)/.built: $(VENV)/.tools $(SOURCES)
 	@echo "building the native core (minutes, on a slow machine) and installing what fastring needs ..."
 	@mkdir -p build; set -o pipefail; NO_COLOR=1 $(UV:--quiet=--verbose) --no-build-isolation \
-	  -Ccmake.define.FASTRING_WERROR=ON -e '.[all]' 2>&1 | tee $(BUILD_LOG) | { $(STEPS); } || { $(NOT_BUILT); }
+	  -Ccmake.define.FASTRING_WERROR=ON -e '.[all]' 2>&1 | tee $(BUILD_LOG) | { $(STEPS); } || { $(call NOT_BUILT,$(BUILD_LOG)); }
 	@touch $@
 
 # The official JavaScript clients. Without npm the tests that run them are skipped.
@@ -160,7 +161,8 @@ accuracy: dev ## predictions of the analyzer over a folder: DATA=DIR SPLIT=dev O
 
 wheel: $(VENV)/.tools ## dist/*.whl
 	@echo "building a wheel (minutes, on a slow machine) ..."
-	@$(BIN)/uv build --quiet --wheel --python $(BIN)/python -o dist .
+	@mkdir -p build; set -o pipefail; NO_COLOR=1 $(BIN)/uv build --verbose --wheel --python $(BIN)/python -o dist . 2>&1 \
+	  | tee $(WHEEL_LOG) | { $(STEPS); } || { $(call NOT_BUILT,$(WHEEL_LOG)); }
 	@ls -t dist/*.whl | head -1
 
 clean: ## remove everything that is made
