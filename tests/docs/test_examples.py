@@ -61,6 +61,7 @@ def test_examples_run_and_print_what_they_say(page: Path, tmp_path: Path, reques
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
     )
     assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
     printed = result.stdout.split(f"{MARK}\n")[:-1]
     checker = doctest.OutputChecker()
     for (block, expected), got in zip(blocks, printed, strict=True):

@@ -31,7 +31,7 @@ def site(pages: Any, server_url: str, api_key: str) -> Any:
     pages.files.update(
         {
             "/page.html": ("text/html", (FOLDER / "page.html").read_bytes()),
-            "/guide.html": ("text/html", guide.replace("one of FASTRING_API_KEYS", api_key).encode()),
+            "/guide.html": ("text/html", guide.replace('const key = ""', f'const key = "{api_key}"').encode()),
             "/microphone.js": ("text/javascript", documented("js").encode()),
             "/speech.wav": ("audio/wav", recording_path(SPOKEN).read_bytes()),
         }

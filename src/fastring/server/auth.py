@@ -5,9 +5,12 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
+import structlog
+
 from fastring.errors import ConfigError
 from fastring.protocols.messages import shown
 from fastring.server.keys import KeyRing
+from fastring.server.logs import Throttle
 from fastring.server.problems import Problem
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from fastring.config import SecuritySettings, ServerSettings
 
 __all__ = ["Gate", "is_loopback", "require_keys_in_public", "subprotocol_of"]
+
+log = structlog.get_logger("fastring.server")
 
 _SCHEMES = ("bearer", "token")
 _OPENAI_KEY = "openai-insecure-api-key."  # what OpenAI's browser client puts before the key
@@ -34,6 +39,7 @@ class Gate:
         self._origins = frozenset(origin.rstrip("/").lower() for origin in security.allowed_origins)
         self._hosts = frozenset(_host_name(_netloc(origin)) for origin in self._origins)
         self._loopback_only = is_loopback(server.host)
+        self._tells = Throttle(10, 10.0)
 
     def allows(self, origin: str) -> bool:
         """Whether pages of that origin are let in by the settings."""
@@ -42,23 +48,29 @@ class Gate:
     def check_origin(self, headers: Mapping[str, str]) -> None:
         """Let pass who comes from the same origin, from an allowed one, or from no browser at all.
 
+        Whom it does not is logged: a browser hides from its page why a WebSocket was refused.
+
         Raises:
             Problem: 403.
         """
+        problem = self._problem_of(headers)
+        if problem is not None:
+            if self._tells.passes():
+                log.warning("refused", code=problem.code, reason=problem.message, more=self._tells.take_held_back())
+            raise problem
+
+    def _problem_of(self, headers: Mapping[str, str]) -> Problem | None:
         host = headers.get("Host", "").lower()
         origin = headers.get("Origin", "").rstrip("/").lower()
         if "*" in self._origins:
-            return
+            return None
         if origin and origin not in self._origins and _netloc(origin) != host:
-            raise Problem(
-                403, "forbidden_origin", f"pages of {shown(origin)} may not connect: see security.allowed_origins"
-            )
+            reason = f"pages of {shown(origin)} may not connect: see security.allowed_origins"
+            return Problem(403, "forbidden_origin", reason)
         if self._loopback_only and not self.keys and not self._own_name(host):
-            raise Problem(
-                403,
-                "forbidden_host",
-                f"host {shown(host)} is not this machine: see security.allowed_origins, or set keys",
-            )
+            reason = f"host {shown(host)} is not this machine: see security.allowed_origins, or set keys"
+            return Problem(403, "forbidden_host", reason)
+        return None
 
     def owner(self, headers: Mapping[str, str]) -> str:
         """Who presents the request: a short name of the key, or "" on an open server.
