@@ -19,11 +19,12 @@ from fastring.errors import ConfigError
         (ServerSettings, {"handshake_s": 1e9}, "server.handshake_s = 1000000000.0"),
         (ServerSettings, {"drain_s": -0.1}, "server.drain_s = -0.1"),
         (SecuritySettings, {"max_streams_per_key": -1}, "security.max_streams_per_key = -1"),
+        (SecuritySettings, {"signing_secret": "short"}, "security.signing_secret = '5 characters'"),
         (ResumeSettings, {"catch_up_rate": 1.0}, "resume.catch_up_rate = 1.0"),
         (ResumeSettings, {"max_waiting_bytes": 1}, "resume.max_waiting_bytes = 1"),
     ],
 )
-def test_a_value_out_of_range_is_named_with_its_limit(section: type, values: dict[str, float], named: str) -> None:
+def test_a_value_out_of_range_is_named_with_its_limit(section: type, values: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         section(**values)
     assert str(caught.value).startswith(named)

@@ -46,6 +46,7 @@ from fastring.server.endpoints.openai_form import read_form
 from fastring.server.keys import KeyRing
 from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
+from fastring.server.short_lived_keys import ShortLivedKeys
 from fastring.server.tokens import ResumeTokens
 from fastring.server.uploads import UploadPlace
 
@@ -236,11 +237,14 @@ def keys(data: bytes) -> None:
 
 
 _TOKENS: Final = ResumeTokens(b"secret")
+_SHORT_LIVED: Final = ShortLivedKeys("secret")
 
 
 def tokens(data: bytes) -> None:
-    """A resume token; nobody has signed these."""
-    assert _TOKENS.read(data.decode("utf-8", "surrogateescape")) is None
+    """A resume token, or a short-lived key; nobody has signed these."""
+    text = data.decode("utf-8", "surrogateescape")
+    assert _TOKENS.read(text) is None
+    assert _SHORT_LIVED.read(text) is None
 
 
 _GATES: Final = (
@@ -258,7 +262,7 @@ def headers(data: bytes) -> None:
         with contextlib.suppress(Problem):
             gate.check_origin(told)
         with contextlib.suppress(Problem):
-            gate.owner(told)
+            gate.visitor(told, "openai", 0.0)
 
 
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {

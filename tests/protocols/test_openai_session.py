@@ -3,6 +3,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fastring.config import EndpointSettings
 from fastring.protocols.openai_session import RealtimeRefusedError, RealtimeSession
@@ -146,3 +148,37 @@ def test_what_is_not_to_be_had_is_refused_by_its_path(update: dict[str, Any], pa
         it.update({**good, **update})
     assert (caught.value.param, caught.value.code) == (param, code)
     assert it.described() == before
+
+
+TEXT = st.text(max_size=9)
+FIELDS = {
+    "format": st.sampled_from([None, {"type": "audio/pcm", "rate": 24000}, {"type": "audio/pcma"}]),
+    "transcription": st.none()
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "model": st.sampled_from([None, "whisper-1", "gpt-4o-transcribe"]),
+            "language": st.sampled_from([None, "", "en", "de-AT"]),
+            "prompt": TEXT,
+            "keywords": st.lists(TEXT, max_size=2),
+            "unknown": TEXT,
+        },
+    ),
+    "noise_reduction": st.none() | st.fixed_dictionaries({}, optional={"type": TEXT, "strength": st.floats(0, 2)}),
+    "turn_detection": st.none()
+    | st.sampled_from([{"type": "semantic_vad", "eagerness": "low"}, {"type": "semantic_vad"}, {"type": "server_vad"}])
+    | st.fixed_dictionaries({}, optional={"threshold": st.floats(0, 1), "silence_duration_ms": st.integers(100, 900)}),
+}
+INCLUDED = st.sampled_from([None, [], ["item.input_audio_transcription.logprobs"]])
+
+
+@given(st.fixed_dictionaries({}, optional=FIELDS), INCLUDED)
+def test_what_is_told_of_a_session_may_be_asked_for_again(asked: dict[str, Any], include: Any) -> None:
+    first, second = session(), session()
+    first.update({"audio": {"input": asked}, "include": include})
+    second.update(first.described())
+    assert second.described() == first.described()
+    assert second.settings() == first.settings()
+    third = session()
+    third.update(first.described(old=True))
+    assert third.described() == first.described()

@@ -1,16 +1,11 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from fastring.config import SecuritySettings, ServerSettings
 from fastring.errors import ConfigError
-from fastring.server.auth import Gate, is_loopback, require_keys_in_public, subprotocol_of
+from fastring.server.auth import Gate, Visitor, is_loopback, require_keys_in_public, subprotocol_of
 from fastring.server.problems import Problem
-
-if TYPE_CHECKING:
-    pass
 
 OPEN = SecuritySettings()
 KEYS = SecuritySettings(api_keys=("alpha-key", "beta-key"))
@@ -68,6 +63,45 @@ def refusal(asked: Gate, headers: dict[str, str]) -> int | None:
 
 def test_without_keys_everyone_is_let_in() -> None:
     assert gate().owner({}) == ""
+
+
+@pytest.mark.parametrize("security", [OPEN, KEYS], ids=["open", "with keys"])
+def test_a_short_lived_key_opens_what_it_says_until_it_expires(security: SecuritySettings) -> None:
+    it = gate(security)
+    owner = it.keys.owner("beta-key") or ""
+    key = it.short_lived_keys.issue(owner, "openai", 1000, session={"include": None})
+    for headers in ({"Authorization": f"Bearer {key}"}, {"Sec-WebSocket-Protocol": f"bearer, {key}"}):
+        assert it.visitor(headers, "openai", 999.9) == Visitor(owner, {"include": None})
+        for scope, now_s, status in (("openai", 1000, 401), ("deepgram", 999, 403), ("", 999, 403)):
+            with pytest.raises(Problem) as caught:
+                it.visitor(headers, scope, now_s)
+            assert caught.value.status == status
+            assert key not in caught.value.message
+
+
+def test_a_short_lived_key_is_none_without_the_key_that_made_it() -> None:
+    """It may have been made by another process, or before the server had keys."""
+    secret = "a secret of thirty-two characters"
+    it = gate(SecuritySettings(api_keys=("alpha-key",), signing_secret=secret))
+    for keys in (("beta-key",), ()):
+        other = gate(SecuritySettings(api_keys=keys, signing_secret=secret))
+        key = other.short_lived_keys.issue(other.keys.owner("beta-key") or "", "openai", 1000)
+        with pytest.raises(Problem, match="is gone") as caught:
+            it.visitor({"Authorization": f"Bearer {key}"}, "openai", 0)
+        assert caught.value.status == 401
+
+
+def test_a_short_lived_key_is_no_key() -> None:
+    it = gate(KEYS)
+    key = it.short_lived_keys.issue(str(it.keys.owner("beta-key")), "openai", 1 << 40)
+    with pytest.raises(Problem):
+        it.owner({"Authorization": f"Bearer {key}"})
+
+
+def test_any_other_key_is_the_visitors_own() -> None:
+    assert gate().visitor({"Authorization": "Bearer ek_of.another.service"}, "openai", 0) == Visitor("")
+    it = gate(KEYS)
+    assert it.visitor({"Authorization": "Bearer beta-key"}, "", 0) == Visitor(str(it.keys.owner("beta-key")))
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,20 @@ async def test_two_processes_share_a_port_and_a_dead_one_is_replaced(tmp_path: P
         assert '"exit_code": -9' in log
 
 
+async def test_a_short_lived_key_of_one_process_opens_the_other(tmp_path: Path) -> None:
+    with supervised(tmp_path) as (_, _, own):
+        async with aiohttp.ClientSession() as client:
+            for first, second in ((own, own + 1), (own + 1, own)):
+                async with client.post(f"http://127.0.0.1:{first}/v1/auth/grant") as response:
+                    token = (await response.json())["access_token"]
+                headers = {"Authorization": f"Bearer {token}"}
+                # Any other key is let in everywhere on an open server: this one is not, so it is known.
+                async with client.get(f"http://127.0.0.1:{second}/v1/models", headers=headers) as response:
+                    assert response.status == 403
+                async with client.ws_connect(f"http://127.0.0.1:{second}/v1/listen", headers=headers) as ws:
+                    assert not ws.closed
+
+
 async def replaced(client: aiohttp.ClientSession, port: int) -> bool:
     return await connections_of(client, port) == 0
 

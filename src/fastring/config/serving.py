@@ -113,6 +113,13 @@ class SecuritySettings:
     allowed_origins: tuple[str, ...] = setting(
         (), "origins besides the server's own that browsers may come from; * is any"
     )
+    signing_secret: str = setting(
+        "",
+        "signs short-lived keys, 32 characters or more: the same on each host behind one address; none: another one at "
+        "each start",
+        env="FASTRING_SIGNING_SECRET",
+        secret=True,
+    )
     allow_public_without_keys: bool = setting(False, "bind to a public address although there are no keys")
 
     def __post_init__(self) -> None:
@@ -122,6 +129,8 @@ class SecuritySettings:
         most, often = self.max_connections_per_address, self.max_requests_per_second_per_address
         require(0 <= most <= 100_000, "security.max_connections_per_address", most, "0..100000")
         require(0 <= often <= 100_000, "security.max_requests_per_second_per_address", often, "0..100000")
+        length = len(self.signing_secret)
+        require(length == 0 or length >= 32, "security.signing_secret", f"{length} characters", "32 or more, or none")
         for network in self.trusted_proxies:
             require(_is_network(network), "security.trusted_proxies", network, "an address or a network as 10.0.0.0/8")
 

@@ -1,9 +1,10 @@
-"""Who may come in: API keys, compared in constant time; where from: origins and host names."""
+"""Who may come in: API keys, compared in constant time, and short-lived ones; where from: origins and host names."""
 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -12,18 +13,32 @@ from fastring.protocols.messages import shown
 from fastring.server.keys import KeyRing
 from fastring.server.logs import Throttle
 from fastring.server.problems import Problem
+from fastring.server.short_lived_keys import ShortLivedKeys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from fastring.config import SecuritySettings, ServerSettings
 
-__all__ = ["Gate", "is_loopback", "require_keys_in_public", "subprotocol_of"]
+__all__ = ["Gate", "Visitor", "is_loopback", "require_keys_in_public", "subprotocol_of"]
 
 log = structlog.get_logger("fastring.server")
 
 _SCHEMES = ("bearer", "token")
 _OPENAI_KEY = "openai-insecure-api-key."  # what OpenAI's browser client puts before the key
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who presents a request.
+
+    Attributes:
+        owner: short name of the key, or of the one that made the short-lived key; "" on an open server.
+        session: the settings that a short-lived key brings along.
+    """
+
+    owner: str
+    session: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Gate:
@@ -36,6 +51,7 @@ class Gate:
 
     def __init__(self, security: SecuritySettings, server: ServerSettings) -> None:
         self.keys = KeyRing(security)
+        self.short_lived_keys = ShortLivedKeys(security.signing_secret)
         self._origins = frozenset(origin.rstrip("/").lower() for origin in security.allowed_origins)
         self._hosts = frozenset(_host_name(_netloc(origin)) for origin in self._origins)
         self._loopback_only = is_loopback(server.host)
@@ -72,8 +88,35 @@ class Gate:
             return Problem(403, "forbidden_host", reason)
         return None
 
+    def visitor(self, headers: Mapping[str, str], scope: str, now_s: float) -> Visitor:
+        """Who presents a request: the owner of a key, or whoever was handed a short-lived one for that scope.
+
+        A short-lived key is held to what it says on an open server as well, so that a page fails there as it would
+        elsewhere.
+
+        Args:
+            headers: of the request.
+            scope: the protocol whose short-lived keys open the path; "" if none do.
+            now_s: wall-clock seconds.
+
+        Raises:
+            Problem: 401 or 403.
+        """
+        short_lived = self.short_lived_keys.read(_presented_key(headers))
+        if short_lived is None:
+            return Visitor(self.owner(headers))
+        if now_s >= short_lived.expires_s:
+            raise _unauthorized("the short-lived key has expired")
+        owners: Iterable[str] = self.keys.quotas() if self.keys else ("",)
+        owner = self.short_lived_keys.owner_of(short_lived, owners)
+        if owner is None:
+            raise _unauthorized("the key that made this short-lived one is gone")
+        if short_lived.scope != scope:
+            raise Problem(403, "short_lived_key", "a short-lived key opens the live paths of its own protocol alone")
+        return Visitor(owner, short_lived.session)
+
     def owner(self, headers: Mapping[str, str]) -> str:
-        """Who presents the request: a short name of the key, or "" on an open server.
+        """Who presents the request: a short name of the key, or "" on an open server. Short-lived ones are no keys.
 
         Raises:
             Problem: 401.
@@ -83,12 +126,7 @@ class Gate:
         key = _presented_key(headers)
         owner = self.keys.owner(key) if key else None
         if owner is None:
-            raise Problem(
-                401,
-                "unauthorized",
-                "no such API key" if key else "an API key is needed: Authorization: Bearer KEY",
-                headers={"WWW-Authenticate": "Bearer"},
-            )
+            raise _unauthorized("no such API key" if key else "an API key is needed: Authorization: Bearer KEY")
         return owner
 
     def _own_name(self, host: str) -> bool:
@@ -125,6 +163,10 @@ def require_keys_in_public(security: SecuritySettings, server: ServerSettings) -
         f"server.host = {server.host!r} is reachable from outside, and there are no keys: set FASTRING_API_KEYS "
         "(or security.api_keys_file), or security.allow_public_without_keys if everyone may use it"
     )
+
+
+def _unauthorized(why: str) -> Problem:
+    return Problem(401, "unauthorized", why, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _presented_key(headers: Mapping[str, str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,6 @@ from fastring.server.problems import Refuse
 from fastring.server.surface.answers import ProblemAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from multidict import MultiMapping
 
     from fastring.protocols.codec import Codec
@@ -21,22 +19,26 @@ if TYPE_CHECKING:
     from fastring.server.station import Station
     from fastring.server.surface.operation import Operation
 
-__all__ = ["OWNER", "SERVED", "Asked", "Family", "Handler", "Opening", "Page", "SocketRoute"]
+__all__ = ["OWNER", "SERVED", "SESSION", "Asked", "Family", "Handler", "Opening", "Page", "SocketRoute"]
 
 OWNER: web.RequestKey[str] = web.RequestKey("owner", str)
 """Who presents a request: a short name of the key, "" on an open server."""
+
+SESSION: web.RequestKey[Mapping[str, Any]] = web.RequestKey("session", dict)
+"""The settings that a short-lived key brings along; see `server/short_lived_keys.py`."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request for a WebSocket, as far as its opening must know it."""
+    """A request for a WebSocket, as far as its opening must know it. `session`: see `SESSION`."""
 
     path: Mapping[str, str]
     query: MultiMapping[str]
     headers: Mapping[str, str]
     owner: str
+    session: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,9 @@ class Metrics:
         self.statuses = Counter(
             "fastring_status_messages", "Status messages sent to clients", ["state", "engine"], **options
         )
+        self.short_lived_keys = Counter(
+            "fastring_short_lived_keys", "Short-lived keys made for pages", ["protocol"], **options
+        )
         self.finals = Counter("fastring_finals", "Final transcripts sent", **options)
         self.loop_lag = Histogram(
             "fastring_event_loop_lag_seconds", "Delay of the event loop's ticker", buckets=_LAGS, **options

@@ -25,7 +25,7 @@ from fastring.server.endpoints.openai import OPENAI
 from fastring.server.endpoints.operations import OPERATIONS
 from fastring.server.endpoints.vosk import VOSK
 from fastring.server.endpoints.whisper_live import WHISPER_LIVE
-from fastring.server.family import OWNER, Asked, Family, Handler, SocketRoute
+from fastring.server.family import OWNER, SESSION, Asked, Family, Handler, SocketRoute
 from fastring.server.problems import UPGRADED, Problem, Refuse
 from fastring.server.services import SERVICES, Services
 from fastring.server.websocket import CLOSE_TIMEOUT_S, Socket
@@ -44,6 +44,9 @@ _numbers = itertools.count(1)
 FAMILIES: Final[tuple[Family, ...]] = (OPERATIONS, DASHBOARD, NATIVE, OPENAI, DEEPGRAM, VOSK, WHISPER_LIVE)
 
 _OPEN_TO_ALL = frozenset(page.path for family in FAMILIES for page in family.pages if page.open_to_all)
+
+_SCOPES: Final = {socket.path: family.name for family in FAMILIES for socket in family.sockets}
+"""Whose short-lived keys open a path: live paths alone, so none of them makes another."""
 
 
 def chosen(names: Sequence[str]) -> tuple[Family, ...]:
@@ -85,9 +88,11 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
     with services.addresses.check(request, time.monotonic()):
         gate.check_origin(request.headers)
         resource = request.match_info.route.resource
-        if resource is None or resource.canonical not in _OPEN_TO_ALL:
-            request[OWNER] = owner = gate.owner(request.headers)
-            _charge(services, owner, request.content_length)
+        path = "" if resource is None else resource.canonical
+        if path not in _OPEN_TO_ALL:
+            visitor = gate.visitor(request.headers, _SCOPES.get(path, ""), time.time())
+            request[OWNER], request[SESSION] = visitor.owner, visitor.session
+            _charge(services, visitor.owner, request.content_length)
         return await _unless_unknown(handler, request)
 
 
@@ -134,7 +139,8 @@ def _socket_handler(route: SocketRoute) -> Handler:
 
     async def connect(services: Services, settings: ServerSettings, request: web.Request, socket: Socket) -> None:
         owner = request[OWNER]
-        opening = route.open(services, Asked(request.match_info, request.query, request.headers, owner))
+        asked = Asked(request.match_info, request.query, request.headers, owner, request[SESSION])
+        opening = route.open(services, asked)
         socket.headers.update(opening.headers)
         connection = Connection(
             socket,

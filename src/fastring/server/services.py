@@ -5,8 +5,9 @@ from __future__ import annotations
 import itertools
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import structlog
 from aiohttp import web
 
 from fastring.analysis.silero import SileroStream, silero_available, silero_path
@@ -17,7 +18,7 @@ from fastring.server.witnesses.replies import ReplyWitness
 from fastring.session.voice import VoiceSession
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from fastring.analysis.detector import FrameScorer
     from fastring.asr.pool import TranscriberPool
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from fastring.session.window import AdaptiveWindow
 
 __all__ = ["SERVICES", "Services"]
+
+log = structlog.get_logger("fastring.server")
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +76,14 @@ class Services:
             for connection in list(self.registry.connections):
                 if not self.allowance.knows(connection.owner):
                     connection.revoke()
+
+    def hand_out_key(
+        self, owner: str, scope: str, expires_s: int, *, prefix: str = "", session: Mapping[str, Any] | None = None
+    ) -> str:
+        """A short-lived key; see `ShortLivedKeys.issue`."""
+        self.metrics.short_lived_keys.labels(scope).inc()
+        log.info("short-lived key made", owner=owner, protocol=scope, expires_s=expires_s)
+        return self.gate.short_lived_keys.issue(owner, scope, expires_s, prefix=prefix, session=session)
 
     def warm_up(self) -> None:
         """Load what the first stream would keep the others waiting for."""

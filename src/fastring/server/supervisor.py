@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import threading
@@ -70,7 +71,9 @@ def run_processes(settings: Settings, *, on_ready: Callable[[str], None]) -> Non
     require_keys_in_public(settings.security, settings.server)
     with _reserved(settings) as port:
         server = replace(settings.server, port=port)
-        Supervisor(replace(settings, server=server)).run(on_ready)
+        secret = settings.security.signing_secret or secrets.token_hex(32)  # one process signs, any may be asked
+        security = replace(settings.security, signing_secret=secret)
+        Supervisor(replace(settings, server=server, security=security)).run(on_ready)
 
 
 def share_of(settings: Settings, cores: int) -> Settings:

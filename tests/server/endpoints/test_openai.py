@@ -14,6 +14,8 @@ def test_the_paths_clients_ask_for() -> None:
         ("POST", "/v1/audio/transcriptions"),
         ("GET", "/v1/models"),
         ("GET", "/v1/models/{model}"),
+        ("POST", "/v1/realtime/client_secrets"),
+        ("POST", "/v1/realtime/transcription_sessions"),
     }
     assert {socket.path for socket in OPENAI.sockets} == {"/v1/realtime"}
     assert not any(page.open_to_all for page in OPENAI.pages)

@@ -10,6 +10,7 @@ from aiohttp import web
 from fastring.audio.decode import open_decoder
 from fastring.protocols.deepgram import DeepgramCodec
 from fastring.server.channels_station import ChannelsStation
+from fastring.server.endpoints.deepgram_grant import grant
 from fastring.server.endpoints.deepgram_options import (
     ListenOptions,
     endpoint_settings,
@@ -20,7 +21,7 @@ from fastring.server.endpoints.deepgram_options import (
 from fastring.server.endpoints.deepgram_upload import transcribe
 from fastring.server.family import Asked, Family, Opening, Page, SocketRoute
 from fastring.server.surface import answers
-from fastring.server.surface.operation import Operation, Parameter
+from fastring.server.surface.operation import JSON, Operation, Parameter
 
 if TYPE_CHECKING:
     from fastring.server.problems import Problem
@@ -133,6 +134,19 @@ DEEPGRAM: Final = Family(
                 body_media="application/octet-stream",
                 query=tuple(Parameter(name, str) for name in ("model", "language", "encoding", "sample_rate")),
                 errors=(400, 408, 413, 503),
+            ),
+        ),
+        Page(
+            "POST",
+            "/v1/auth/grant",
+            grant,
+            operation=Operation(
+                "A short-lived key for /v1/listen",
+                answers.DeepgramToken,
+                body=answers.DeepgramTokenRequest,
+                body_media=JSON,
+                body_required=False,
+                errors=(400, 408, 413),
             ),
         ),
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from fastring._version import __version__
-from fastring.errors import ProtocolError
-from fastring.protocols.messages import parse_object
 from fastring.server.endpoints.native_sockets import AUDIO_DEFAULTS, start_stream
 from fastring.server.options import AudioOptions, Query, stream_id_of
 from fastring.server.problems import Problem
 from fastring.server.services import SERVICES
+from fastring.server.small_body import read_small_object
 
 if TYPE_CHECKING:
     from fastring.server.services import Services
@@ -23,13 +21,12 @@ if TYPE_CHECKING:
 
 __all__ = ["health", "list_streams", "metrics", "start", "stats", "stop", "streaming_metrics"]
 
-_MAX_BODY_BYTES = 4096
-
 
 async def start(request: web.Request) -> web.Response:
     """Start an analysis stream that outlives its connections: 201, or 409 if the id is taken."""
     services, stream_id = request.app[SERVICES], stream_id_of(request.match_info["stream_id"])
-    audio = AudioOptions.read(Query(await _body(request)), AUDIO_DEFAULTS)
+    values = {name: _as_text(name, value) for name, value in (await read_small_object(request)).items()}
+    audio = AudioOptions.read(Query(values), AUDIO_DEFAULTS)
     if audio.encoding == "container":
         raise Problem(400, "invalid_parameter", "a started stream takes no containers", param="encoding")
     stream = start_stream(services, stream_id, audio, kept=True)
@@ -90,31 +87,6 @@ async def streaming_metrics(request: web.Request) -> web.Response:
         "adaptive_window_seconds": services.window.seconds,
     }
     return web.json_response(body)
-
-
-async def _body(request: web.Request) -> dict[str, str]:
-    """A small JSON object of scalars, or nothing, as parameters."""
-    limit_s = request.app[SERVICES].settings.server.handshake_s
-    try:
-        raw = await asyncio.wait_for(_read(request), limit_s)
-    except asyncio.TimeoutError:
-        raise Problem(408, "too_slow", f"the body did not come within {limit_s:g} s (server.handshake_s)") from None
-    if not raw.strip():
-        return {}
-    try:
-        values = parse_object(raw.decode("utf-8"))
-    except (UnicodeDecodeError, ProtocolError) as error:
-        raise Problem(400, "invalid_json", str(error)) from None
-    return {name: _as_text(name, value) for name, value in values.items()}
-
-
-async def _read(request: web.Request) -> bytes:
-    raw = b""
-    async for part in request.content.iter_any():  # it comes in as many parts as the network likes
-        raw += part
-        if len(raw) > _MAX_BODY_BYTES:
-            raise Problem(413, "message_too_large", f"the body may hold {_MAX_BODY_BYTES} bytes")
-    return raw
 
 
 def _as_text(name: str, value: Any) -> str:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from fastring.server.services import Services
     from fastring.server.uploads import UploadRun
 
-__all__ = ["model", "models", "refuse", "transcriptions"]
+__all__ = ["json_answer", "model", "models", "refuse", "transcriptions"]
 
 _CREATED_S = int(time.time())
 
@@ -36,7 +36,7 @@ _CREATED_S = int(time.time())
 def refuse(problem: Problem, _request: web.Request) -> web.Response:
     """A refusal as OpenAI words it."""
     body = bodies.error_body(problem.status, problem.code, problem.message, problem.param)
-    return _json(body, status=problem.status, headers=problem.headers)
+    return json_answer(body, status=problem.status, headers=problem.headers)
 
 
 async def transcriptions(request: web.Request) -> web.StreamResponse:
@@ -52,14 +52,14 @@ async def transcriptions(request: web.Request) -> web.StreamResponse:
 
 async def models(request: web.Request) -> web.Response:
     """`GET /v1/models`: the loaded model by each of its names."""
-    return _json(bodies.models_body(_names(request.app[SERVICES]), _CREATED_S))
+    return json_answer(bodies.models_body(_names(request.app[SERVICES]), _CREATED_S))
 
 
 async def model(request: web.Request) -> web.Response:
     """`GET /v1/models/{model}`."""
     name = request.match_info["model"]
     require_model(request.app[SERVICES], name)
-    return _json(bodies.model_object(name, _CREATED_S))
+    return json_answer(bodies.model_object(name, _CREATED_S))
 
 
 def require_model(services: Services, name: str) -> None:
@@ -90,10 +90,10 @@ def _upload(services: Services, form: TranscriptionForm) -> Upload:
 
 def _answer(form: TranscriptionForm, transcript: Transcript) -> web.Response:
     if form.response_format == "json":
-        return _json(bodies.json_body(transcript, logprobs=form.logprobs))
+        return json_answer(bodies.json_body(transcript, logprobs=form.logprobs))
     if form.response_format == "verbose_json":
         segments, words = (name in form.granularities for name in ("segment", "word"))
-        return _json(bodies.verbose_body(transcript, segments=segments, words=words))
+        return json_answer(bodies.verbose_body(transcript, segments=segments, words=words))
     if form.response_format == "text":
         return _text(f"{transcript.text}\n", "text/plain")
     cues = cues_of(transcript.finals)
@@ -136,7 +136,8 @@ def _delta(last: Word | None, final: Final) -> str:
     return final.text if last is None else join_words([last, *final.words])[len(last.text) :]
 
 
-def _json(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def json_answer(body: dict[str, Any], *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    """An answer as OpenAI gives it, with a name of its own in a header."""
     return web.Response(
         status=status, text=write_object(body), content_type="application/json", headers=_headers() | (headers or {})
     )

@@ -25,7 +25,7 @@ from fastring.events import (
     SpeechStopped,
 )
 from fastring.protocols.openai_realtime import RealtimeCodec
-from fastring.protocols.openai_session import RealtimeSession
+from fastring.protocols.openai_session import RealtimeRefusedError, RealtimeSession
 from fastring.server.decoding import slice_bytes
 from fastring.server.family import Asked, Opening
 from fastring.server.model_names import check_model
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from fastring.server.station import Line
     from fastring.server.voice_runner import VoiceRunner
 
-__all__ = ["RealtimeStation", "open_realtime"]
+__all__ = ["RealtimeStation", "new_session", "open_realtime"]
 
 SESSION_RATE = 16_000
 _EXPIRES_S = 3600
@@ -51,30 +51,47 @@ def open_realtime(services: Services, asked: Asked) -> Opening:
     """`WS /v1/realtime`, with `?intent=transcription` or `?model=`, in the newer shape or the older one.
 
     Raises:
-        Problem: 404, 429 or 503.
+        Problem: 400, 404, 429 or 503.
     """
     model = asked.query.get("model", "")
     if not knows_model(services, model):
         raise Problem(404, "unknown_model", f"model {model!a} is not loaded here", param="model")
+    session = new_session(services, int(time.time()) + _EXPIRES_S, model, asked.session)
     services.registry.check_engine()
     offered = asked.headers.get("Sec-WebSocket-Protocol", "")
     old = "realtime=v1" in asked.headers.get("OpenAI-Beta", "") or "openai-beta.realtime-v1" in offered
-    session = RealtimeSession(
-        new_id("sess"),
-        expires_at=int(time.time()) + _EXPIRES_S,
-        endpoint=services.settings.endpoint,
-        model=model or services.capabilities.model,
-        knows_model=lambda name: knows_model(services, name),
-        languages=services.capabilities.languages,
-    )
     codec = RealtimeCodec(session, new_id=new_id, old=old)
-    first = codec.created(transcription=asked.query.get("intent") == "transcription")
+    first = codec.created(transcription=asked.query.get("intent") == "transcription" or bool(asked.session))
     station = RealtimeStation(services, session.session_id, first=first, settings=session.settings())
     try:
         services.registry.add(station)
     except StreamExistsError as error:
         raise Problem(409, "stream_exists", str(error)) from None
     return Opening(codec, station, idle_timeout_s=_IDLE_S)
+
+
+def new_session(
+    services: Services, expires_at: int, model: str = "", settings: Mapping[str, Any] | None = None
+) -> RealtimeSession:
+    """A session with the server's defaults, or with settings of either shape.
+
+    Raises:
+        Problem: 400 or 404, which names the setting.
+    """
+    session = RealtimeSession(
+        new_id("sess"),
+        expires_at=expires_at,
+        endpoint=services.settings.endpoint,
+        model=model or services.capabilities.model,
+        knows_model=lambda name: knows_model(services, name),
+        languages=services.capabilities.languages,
+    )
+    try:
+        session.update(dict(settings or {}))
+    except RealtimeRefusedError as error:
+        status = 404 if error.code == "model_not_found" else 400
+        raise Problem(status, error.code, str(error), param=error.param) from None
+    return session
 
 
 def knows_model(services: Services, name: str) -> bool:

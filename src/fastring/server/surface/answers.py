@@ -11,12 +11,18 @@ from fastring.audio.format import MAX_CHANNELS, MAX_SAMPLE_RATE, MIN_SAMPLE_RATE
 
 __all__ = [
     "AudioParameters",
+    "ClientSecret",
+    "ClientSecretRequest",
     "Debug",
     "DeepgramProblem",
+    "DeepgramToken",
+    "DeepgramTokenRequest",
     "DeepgramTranscript",
     "Health",
     "Model",
     "ModelList",
+    "OldTranscriptionSession",
+    "OldTranscriptionSessionRequest",
     "OpenAIProblem",
     "ProblemAnswer",
     "Readiness",
@@ -264,6 +270,111 @@ class Transcription(TypedDict):
     """What is said; `verbose_json` has more fields."""
 
     text: str
+
+
+class Lifetime(TypedDict):
+    """How long a short-lived key opens new connections, in seconds from now."""
+
+    anchor: NotRequired[Literal["created_at"]]
+    seconds: NotRequired[Annotated[int, Field(ge=10, le=7200)]]
+
+
+class AudioSettings(TypedDict):
+    """What is heard, and how; see OpenAI's API."""
+
+    format: NotRequired[dict[str, Any] | None]
+    transcription: NotRequired[dict[str, Any] | None]
+    noise_reduction: NotRequired[dict[str, Any] | None]
+    turn_detection: NotRequired[dict[str, Any] | None]
+
+
+class SessionAudio(TypedDict):
+    """The audio of a session."""
+
+    input: NotRequired[AudioSettings]
+
+
+class SessionSettings(TypedDict):
+    """What a session starts with."""
+
+    type: Literal["transcription"]
+    audio: NotRequired[SessionAudio]
+    include: NotRequired[list[Literal["item.input_audio_transcription.logprobs"]] | None]
+
+
+class Session(SessionSettings):
+    """A session, described."""
+
+    id: str
+    object: Literal["realtime.transcription_session"]
+    expires_at: int
+
+
+class ClientSecretRequest(TypedDict):
+    """What a short-lived key is to be."""
+
+    expires_after: NotRequired[Lifetime]
+    session: NotRequired[SessionSettings]
+
+
+class ClientSecret(TypedDict):
+    """A short-lived key."""
+
+    value: str
+    expires_at: int
+    session: Session
+
+
+class OldLifetime(TypedDict):
+    """The lifetime, in OpenAI's older shape."""
+
+    expires_at: NotRequired[Lifetime]
+
+
+class OldSessionSettings(TypedDict):
+    """What a session starts with, in OpenAI's older shape."""
+
+    input_audio_format: NotRequired[Literal["pcm16", "g711_ulaw", "g711_alaw"]]
+    input_audio_transcription: NotRequired[dict[str, Any] | None]
+    input_audio_noise_reduction: NotRequired[dict[str, Any] | None]
+    turn_detection: NotRequired[dict[str, Any] | None]
+    include: NotRequired[list[Literal["item.input_audio_transcription.logprobs"]] | None]
+
+
+class OldTranscriptionSessionRequest(OldSessionSettings):
+    """What a session and its short-lived key are to be."""
+
+    client_secret: NotRequired[OldLifetime]
+
+
+class SecretOfSession(TypedDict):
+    """A short-lived key, as the older shape tells it."""
+
+    value: str
+    expires_at: int
+
+
+class OldTranscriptionSession(OldSessionSettings):
+    """A session with its short-lived key."""
+
+    id: str
+    object: Literal["realtime.transcription_session"]
+    expires_at: int
+    modalities: list[str]
+    client_secret: SecretOfSession
+
+
+class DeepgramTokenRequest(TypedDict):
+    """What a short-lived key is to be."""
+
+    ttl_seconds: NotRequired[Annotated[float, Field(ge=1, le=3600)] | None]
+
+
+class DeepgramToken(TypedDict):
+    """A short-lived key, and for how many seconds it opens new connections."""
+
+    access_token: str
+    expires_in: float
 
 
 class DeepgramProblem(TypedDict):

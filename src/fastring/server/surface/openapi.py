@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 _REFUSED = {
     400: "a value is not one; the answer names it and the limit",
     401: "an API key is needed, or it is none",
-    403: "pages of that origin may not ask, or the host is not this machine",
+    403: "pages of that origin may not ask, the host is not this machine, or a short-lived key does not open this path",
     404: "there is no such thing",
     405: "another method is wanted",
     408: "the body did not come in time",
