@@ -5,7 +5,11 @@ import { DeepgramClient } from "@deepgram/sdk";
 const { scenario, url, key, files, options = {} } = JSON.parse(process.argv[2]);
 const socketUrl = url.replace("http", "ws");
 const environment = { base: url, production: socketUrl, agent: socketUrl, agentRest: url };
-const client = new DeepgramClient({ apiKey: key, environment });
+let client = new DeepgramClient({ apiKey: key, environment });
+if (options.granted) {
+  delete options.granted;
+  client = new DeepgramClient({ accessToken: (await client.auth.v1.tokens.grant()).access_token, environment });
+}
 const pcm = (file) => readFileSync(file).subarray(44); // plain WAV: 16 kHz mono PCM16
 
 async function live(file) {

@@ -33,10 +33,22 @@ async function recordings() {
   return { json, text, srt, verbose, deltas, done, models, errors };
 }
 
+// A page that has nothing but a short-lived key, which this client asked for.
+async function page() {
+  const secret = await client.realtime.clientSecrets.create({
+    expires_after: { anchor: "created_at", seconds: 60 },
+    session: { type: "transcription", audio: { input: { transcription: { model: "whisper-1", language: "en" } } } },
+  });
+  const own = client.withOptions({ apiKey: secret.value });
+  const refused = await own.realtime.clientSecrets.create({}).then(() => null, failure);
+  const events = await live(own);
+  return { secret, refused, events };
+}
+
 // Speech at 24 kHz in, events out, up to the end of a turn that holds as many words as are said.
-function live() {
+function live(speaker = client) {
   const options = { model: "gpt-realtime", options: { rejectUnauthorized: false } };
-  const socket = new OpenAIRealtimeWS(options, client);
+  const socket = new OpenAIRealtimeWS(options, speaker);
   const events = [];
   const words = () =>
     events.filter((it) => it.transcript).reduce((count, it) => count + it.transcript.split(" ").length, 0);
@@ -59,4 +71,4 @@ function live() {
   });
 }
 
-console.log(JSON.stringify(await (asked.scenario === "live" ? live() : recordings())));
+console.log(JSON.stringify(await { recordings, live, page }[asked.scenario]()));

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,23 @@ def documented(language: str) -> str:
 
 
 @pytest.fixture
-def site(pages: Any, server_url: str, api_key: str) -> Any:
-    """The pages, and the guide's script: of another origin than the server's."""
+def short_lived_key(server_url: str, api_key: str) -> str:
+    """As a web app's backend asks for one."""
+    asked = urllib.request.Request(
+        f"{server_url}/v1/auth/grant", method="POST", headers={"Authorization": f"Token {api_key}"}
+    )
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        return str(json.load(answer)["access_token"])
+
+
+@pytest.fixture
+def site(pages: Any, server_url: str, short_lived_key: str) -> Any:
+    """The pages, and the guide's script with a key that expires: of another origin than the server's."""
     guide = documented("html").replace("127.0.0.1:8000", server_url.partition("://")[2])
     pages.files.update(
         {
             "/page.html": ("text/html", (FOLDER / "page.html").read_bytes()),
-            "/guide.html": ("text/html", guide.replace('const key = ""', f'const key = "{api_key}"').encode()),
+            "/guide.html": ("text/html", guide.replace('const key = ""', f'const key = "{short_lived_key}"').encode()),
             "/microphone.js": ("text/javascript", documented("js").encode()),
             "/speech.wav": ("audio/wav", recording_path(SPOKEN).read_bytes()),
         }

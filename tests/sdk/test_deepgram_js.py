@@ -50,6 +50,15 @@ def test_live_several_at_once(ask: Any) -> None:
         assert heard["closes"] == [1000]  # or it would connect again
 
 
+def test_a_page_with_a_short_lived_key(ask: Any) -> None:
+    truth = recording("seen_2")
+    (heard,) = ask("live", "seen_2", granted=True)
+    finals = [it for it in heard["messages"] if it["type"] == "Results" and it["is_final"]]
+    assert_words([word for it in finals for word in it["channel"]["alternatives"][0]["words"]], truth.words)
+    (answer,) = ask("prerecorded", "seen_2", granted=True)
+    assert answer["body"]["results"]["channels"][0]["alternatives"][0]["transcript"] == truth.text
+
+
 def test_live_with_a_wrong_key_is_refused(ask: Any) -> None:
     (heard,) = ask("live", "seen_0", key="wrong")
     assert heard.get("refused") or heard["errors"]

@@ -206,6 +206,41 @@ async def test_async_silence_has_no_words(async_client: AsyncDeepgramClient) -> 
     assert messages[-1].duration == 2.0
 
 
+# --- short-lived keys -----------------------------------------------------------------------------------------------
+
+
+def test_a_page_with_a_short_lived_key_listens(client: DeepgramClient, server_url: str) -> None:
+    token = client.auth.v1.tokens.grant()
+    assert token.expires_in == 30
+    with httpx.Client(timeout=60) as http:
+        page = DeepgramClient(access_token=token.access_token, environment=environment(server_url), httpx_client=http)
+        assert_words(words_of(hear(page, pcm("seen_2"))), recording("seen_2").words)
+        answer = page.listen.v1.media.transcribe_file(request=recording("seen_8").path.read_bytes(), model="nova-3")
+        assert answer.results.channels[0].alternatives[0].transcript == recording("seen_8").text
+        with pytest.raises(ApiError) as caught:
+            page.auth.v1.tokens.grant()
+    assert (caught.value.status_code, caught.value.body["err_code"]) == (403, "INSUFFICIENT_PERMISSIONS")
+    with pytest.raises(BadRequestError):
+        client.auth.v1.tokens.grant(ttl_seconds=3601)
+
+
+async def test_a_connection_goes_on_when_its_key_expires(async_client: AsyncDeepgramClient, server_url: str) -> None:
+    token = (await async_client.auth.v1.tokens.grant(ttl_seconds=1)).access_token
+    async with httpx.AsyncClient() as http:
+        page = AsyncDeepgramClient(access_token=token, environment=environment(server_url), httpx_client=http)
+        async with page.listen.v1.connect(**RAW) as socket:
+            await asyncio.sleep(2.1)  # whole seconds, rounded up
+            with pytest.raises(ApiError) as caught:
+                async with page.listen.v1.connect(**RAW):
+                    pass
+            assert caught.value.status_code == 401
+            for chunk in chunks(pcm("seen_2")):
+                await socket.send_media(chunk)
+            await socket.send_close_stream()
+            heard = [message async for message in socket]
+    assert_words(words_of(heard), recording("seen_2").words)
+
+
 # --- live errors ----------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,54 @@ async def test_the_older_shape(client: Any) -> None:
         events = await hear(connection, 1)
     assert transcripts(events) == [recording("seen_2").text]
     assert "conversation.item.created" in [event.type for event in events]
+
+
+AGREED = {
+    "type": "transcription",
+    "audio": {
+        "input": {
+            "transcription": {"model": "gpt-4o-transcribe", "language": "en"},
+            "turn_detection": {"type": "server_vad", "silence_duration_ms": 400},
+        }
+    },
+}
+
+
+async def test_a_page_with_a_short_lived_key(client: Any) -> None:
+    expires_after: Any = {"anchor": "created_at", "seconds": 60}
+    secret = await client.realtime.client_secrets.create(expires_after=expires_after, session=AGREED)
+    assert secret.session.type == "transcription"
+    assert secret.expires_at == pytest.approx(time.time() + 60, abs=3)
+    page = client.with_options(api_key=secret.value)
+    async with page.realtime.connect(model="gpt-realtime") as connection:
+        started = (await connection.recv()).session.audio.input
+        assert started.to_dict() == secret.session.audio.input.to_dict()
+        assert (started.transcription.language, started.turn_detection.silence_duration_ms) == ("en", 400)
+        await append(connection, at_24_khz("seen_2"))
+        assert transcripts(await hear(connection, 1)) == [recording("seen_2").text]
+    for refused in (page.models.list(), page.realtime.client_secrets.create(session=AGREED)):
+        with pytest.raises(openai.PermissionDeniedError, match="short-lived"):
+            await refused
+    for wrong in ({"expires_after": {"seconds": 9}}, {"session": {"type": "realtime"}}):
+        with pytest.raises(openai.BadRequestError):
+            await client.realtime.client_secrets.create(**wrong)
+
+
+async def test_a_page_with_one_of_the_older_shape(client: Any) -> None:
+    session = await client.beta.realtime.transcription_sessions.create(
+        input_audio_format="pcm16",
+        input_audio_transcription={"model": "gpt-4o-transcribe", "language": "en"},
+        turn_detection={"type": "server_vad", "silence_duration_ms": 400},
+    )
+    assert session.input_audio_transcription.language == "en"
+    assert session.client_secret.expires_at == pytest.approx(time.time() + 60, abs=3)
+    page = client.with_options(api_key=session.client_secret.value)
+    async with page.beta.realtime.connect(model="gpt-realtime") as connection:
+        created = await connection.recv()
+        assert created.type == "transcription_session.created"
+        assert created.session["turn_detection"]["silence_duration_ms"] == 400
+        await append(connection, at_24_khz("seen_0"))
+        assert transcripts(await hear(connection, 1)) == ["six"]
 
 
 async def test_the_synchronous_client(server: Running) -> None:
