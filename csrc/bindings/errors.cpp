@@ -1,4 +1,5 @@
-// The only exception translator: fastring::Error becomes the class of fastring.errors that its code names.
+// The only exception translator: fastring::Error becomes the class of fastring.errors that its code names, and
+// std::invalid_argument its ConfigError.
 #include "error.hpp"
 
 #include "register.hpp"
@@ -22,8 +23,8 @@ const char* class_name(ErrorCode code) {
   return "FastringError";
 }
 
-void set_error(const Error& error) {
-  py::set_error(py::module_::import("fastring.errors").attr(class_name(error.code())), error.what());
+void set_error(const char* name, const char* message) {
+  py::set_error(py::module_::import("fastring.errors").attr(name), message);
 }
 
 }  // namespace
@@ -35,7 +36,9 @@ void register_errors(py::module_& /*m*/) {
         try {
           if (pointer) std::rethrow_exception(pointer);
         } catch (const Error& error) {
-          set_error(error);
+          set_error(class_name(error.code()), error.what());
+        } catch (const std::invalid_argument& error) {
+          set_error("ConfigError", error.what());
         }
       });
 }
@@ -46,13 +49,13 @@ void set_python_error() noexcept {
   } catch (py::error_already_set& error) {
     error.restore();
   } catch (const Error& error) {
-    set_error(error);
+    set_error(class_name(error.code()), error.what());
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::overflow_error& error) {
     PyErr_SetString(PyExc_OverflowError, error.what());
   } catch (const std::invalid_argument& error) {
-    PyErr_SetString(PyExc_ValueError, error.what());
+    set_error("ConfigError", error.what());
   } catch (const py::builtin_exception& error) {
     error.set_error();
   } catch (const std::exception& error) {

@@ -10,7 +10,7 @@ inline constexpr const char* kReadDoc =
     "    dtype: \"int16\" or \"float32\", the ring's own if None. int16 / 32768 gives float32; float32 is rounded and\n"
     "        saturated to int16.\n\n"
     "Returns:\n    shape (frames,) if the ring is mono, else (frames, channels).\n\n"
-    "Raises:\n    ValueError: if `n` is negative.\n    BusyError: if another thread is in this reader.";
+    "Raises:\n    ConfigError: if `n` is negative.\n    BusyError: if another thread is in this reader.";
 inline constexpr const char* kReadIntoDoc =
     "read_into($self, out, /)\n--\n\n"
     "The next frames, into `out`; returns how many: fewer than fit if fewer are held.\n\n"
@@ -33,7 +33,7 @@ inline constexpr const char* kCommitDoc =
     "commit($self, n, /)\n--\n\n"
     "Moves on by `n` frames; returns how many of them had been overwritten already (they count as dropped).\n\n"
     "0 means that a view of them from `peek` was good throughout.\n\n"
-    "Raises:\n    ValueError: if `n` is negative or more than what is available.";
+    "Raises:\n    ConfigError: if `n` is negative or more than what is available.";
 inline constexpr const char* kReadAtDoc =
     "The frames `start` to `start + n`, if all are still held; moves no reader, so windows may overlap.\n\n"
     "Args:\n    start: index of the first frame.\n    n: frames, at least 0.\n    dtype: as in `read`.\n\n"
@@ -64,13 +64,13 @@ inline constexpr const char* kReserveDoc =
     "the view after `publish`: it is the ring itself.\n\n"
     "Args:\n    n: frames wanted, at least 0.\n\n"
     "Returns:\n    the ring's dtype, shape (frames,) if the ring is mono, else (frames, channels).\n\n"
-    "Raises:\n    ValueError: if `n` is negative.\n    BufferClosedError: after `close`.\n"
+    "Raises:\n    ConfigError: if `n` is negative.\n    BufferClosedError: after `close`.\n"
     "    BufferFullError: if a \"reject\" ring has no room for all of the view; nothing is reserved.\n"
     "    BusyError: if another thread is writing, or frames are reserved already.";
 inline constexpr const char* kPublishDoc =
     "publish($self, n, /)\n--\n\n"
     "Appends the first `n` frames of the view from `reserve`; returns `n`. 0 gives the reservation back.\n\n"
-    "Raises:\n    ValueError: if `n` is negative or more than what is reserved; the reservation stays.\n"
+    "Raises:\n    ConfigError: if `n` is negative or more than what is reserved; the reservation stays.\n"
     "    BufferClosedError: after `close`; the reservation is gone.\n"
     "    BusyError: if another thread is writing.";
 

@@ -1,4 +1,4 @@
-// How the core fails: bad constructor arguments are std::invalid_argument; everything else is an Error with a code.
+// How the core fails: arguments out of range are std::invalid_argument; everything else is an Error with a code.
 // The core never prints, exits or aborts; hot calls are noexcept and return a count or a bool.
 #pragma once
 

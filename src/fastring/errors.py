@@ -1,7 +1,7 @@
 """Every error fastring raises, in one tree.
 
     FastringError
-    ├── ConfigError                 a setting is wrong or missing (also ValueError)
+    ├── ConfigError                 a setting or an argument is wrong or missing (also ValueError)
     ├── AudioError
     │   ├── AudioFormatError        wrong dtype, shape, layout or byte count (also ValueError)
     │   ├── BufferClosedError       written to a buffer after close()
@@ -61,10 +61,10 @@ class FastringError(Exception):
 
 
 class ConfigError(FastringError, ValueError):
-    """A setting is wrong, missing or contradicts another; the message names it and its limit.
+    """A setting or an argument is wrong, missing or contradicts another; the message names it and its limit.
 
     Attributes:
-        setting: `section.field`, or "" if it is not one setting's fault.
+        setting: `section.field`, or "" if it is an argument, or not one setting's fault.
     """
 
     code = "invalid_config"

@@ -8,7 +8,7 @@ from synthetic import RATES, coloured, metronome, noise, tone
 
 import fastring
 from fastring import Analyzer, analyze_many
-from fastring.errors import AudioFormatError
+from fastring.errors import AudioFormatError, ConfigError
 
 
 def joined(analyzer: Analyzer, chunks: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -283,7 +283,7 @@ def test_one_bad_chunk_moves_no_stream() -> None:
     analyzers = [Analyzer(16000), Analyzer(16000)]
     with pytest.raises(AudioFormatError):
         analyze_many(analyzers, [noise(10), np.zeros(3)])  # type: ignore[list-item]
-    with pytest.raises(ValueError, match="2 analyzers and 1 chunks"):
+    with pytest.raises(ConfigError, match="2 analyzers and 1 chunks"):
         analyze_many(analyzers, [noise(10)])
     assert [a.samples_pushed for a in analyzers] == [0, 0]
 

@@ -16,7 +16,7 @@ from synthetic import RATES, metronome, noise, tone
 
 import fastring
 from fastring import Analyzer
-from fastring.errors import AudioFormatError, BusyError
+from fastring.errors import AudioFormatError, BusyError, ConfigError
 
 FIELDS = [name for name in dir(fastring.Features) if not name.startswith("_")]
 SILENCE = np.zeros(512, np.float32)
@@ -125,7 +125,7 @@ def test_empty_and_read_only_chunks_are_fine() -> None:
     ],
 )
 def test_wrong_settings_are_named(arguments: dict[str, float], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises(ConfigError, match=says):
         Analyzer(**arguments)  # type: ignore[arg-type]
 
 

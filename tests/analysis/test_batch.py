@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import fastring
-from fastring.errors import AudioFormatError
+from fastring.errors import AudioFormatError, ConfigError
 
 
 def test_a_recording_gives_the_tracks_of_its_chunks() -> None:
@@ -38,5 +38,5 @@ def test_short_and_wrong_recordings() -> None:
         fastring.analyze(np.zeros(10), 44100)  # type: ignore[arg-type]
     with pytest.raises(AudioFormatError, match="shape"):
         fastring.analyze(np.zeros((2, 2, 2), np.float32), 44100)
-    with pytest.raises(ValueError, match="sample_rate"):
+    with pytest.raises(ConfigError, match="sample_rate"):
         fastring.analyze(np.zeros(10, np.float32), 1000)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastring.analysis.gate import CONTEXT_SAMPLES, FRAME_SAMPLES, EnergyGate, GateFrame
-from fastring.errors import AudioFormatError, BusyError
+from fastring.errors import AudioFormatError, BusyError, ConfigError
 
 
 def noise(level_db: float, frames: int, seed: int = 1) -> np.ndarray:
@@ -157,13 +157,13 @@ def test_what_is_no_mono_audio_is_refused_and_not_taken(samples: object) -> None
 
 
 def test_arguments_are_checked() -> None:
-    with pytest.raises(ValueError, match="frame_samples must be 320 to 4096, not 100"):
+    with pytest.raises(ConfigError, match="frame_samples must be 320 to 4096, not 100"):
         EnergyGate(frame_samples=100)
-    with pytest.raises(ValueError, match="hold_frames must be 0 to 1000, not -1"):
+    with pytest.raises(ConfigError, match="hold_frames must be 0 to 1000, not -1"):
         EnergyGate(hold_frames=-1)
-    with pytest.raises(ValueError, match="sample_rate"):
+    with pytest.raises(ConfigError, match="sample_rate"):
         EnergyGate(4000)
-    with pytest.raises(ValueError, match=r"high_pass_hz must be in 0\.\.200, not 300"):
+    with pytest.raises(ConfigError, match=r"high_pass_hz must be in 0\.\.200, not 300"):
         EnergyGate(high_pass_hz=300)
     with pytest.raises(TypeError, match="exactly one argument"):
         EnergyGate().push()  # type: ignore[call-arg]

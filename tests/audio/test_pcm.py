@@ -19,7 +19,7 @@ from fastring.audio.pcm import (
     mulaw_to_float32,
     mulaw_to_pcm16,
 )
-from fastring.errors import AudioFormatError
+from fastring.errors import AudioFormatError, ConfigError
 
 EVERY_INT16 = np.arange(-32768, 32768, dtype=np.int16)
 
@@ -157,7 +157,7 @@ def test_mixdown_and_deinterleave(channels: int) -> None:
 
 
 def test_channels_out_of_range_are_named() -> None:
-    with pytest.raises(ValueError, match="channels must be 1 to 32, not 0"):
+    with pytest.raises(ConfigError, match="channels must be 1 to 32, not 0"):
         mixdown(b"\0\0", 0)
     with pytest.raises(AudioFormatError, match="3 samples"):
         mixdown(bytes(6), 2)

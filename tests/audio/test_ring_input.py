@@ -123,9 +123,9 @@ def test_bad_arguments_are_type_errors() -> None:
     for name in ("read", "peek", "stats", "reset", "close", "lost", "__repr__"):
         with pytest.raises(TypeError):
             getattr(RingBuffer.__new__(RingBuffer), name)()
-    with pytest.raises(ValueError, match="n must be at least 0, not -1"):
+    with pytest.raises(ConfigError, match="n must be at least 0, not -1"):
         ring.read(-1)
-    with pytest.raises(ValueError, match=r"n must be below 2\*\*63, not "):
+    with pytest.raises(ConfigError, match=r"n must be below 2\*\*63, not "):
         ring.read(2**70)
 
 

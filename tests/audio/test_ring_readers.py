@@ -12,6 +12,7 @@ from fastring import LostRange, RingBuffer
 from fastring.errors import (
     BufferClosedError,
     BufferFullError,
+    ConfigError,
     RangeLostError,
 )
 
@@ -126,7 +127,7 @@ def test_read_at_neither_moves_nor_loses() -> None:
         ring.read_at(249, 2)
     with pytest.raises(RangeLostError):
         ring.read_at(0, 2**62)
-    with pytest.raises(ValueError, match="n must be at least 0"):
+    with pytest.raises(ConfigError, match="n must be at least 0"):
         ring.read_at(200, -1)
 
 
@@ -145,8 +146,8 @@ def test_peek_is_the_ring_itself_and_commit_tells() -> None:
     assert ring.commit(4) == 2
     assert ring.dropped == 2
     assert ring.lost() == [(6, 2)]
-    with pytest.raises(ValueError, match="cannot commit 9 frames, 8 are available"):
+    with pytest.raises(ConfigError, match="cannot commit 9 frames, 8 are available"):
         ring.commit(9)
-    with pytest.raises(ValueError, match="at least 0"):
+    with pytest.raises(ConfigError, match="at least 0"):
         ring.commit(-1)
     assert ring.available == 8

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastring import RingBuffer, RingReader
-from fastring.errors import BufferFullError, BusyError
+from fastring.errors import BufferFullError, BusyError, ConfigError
 
 
 def numbered(start: int, frames: int) -> Any:
@@ -99,7 +99,7 @@ async def test_publishing_wakes_who_waits() -> None:
 
 @pytest.mark.parametrize("n", [0, -1, 101])
 def test_chunks_must_fit_the_ring(n: int) -> None:
-    with pytest.raises(ValueError, match="n must be 1 to the capacity of 100 frames"):
+    with pytest.raises(ConfigError, match="n must be 1 to the capacity of 100 frames"):
         RingBuffer(100).chunks(n)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastring.errors import ConfigError
 from fastring.recitation.alignment import Aligner, Reference
 
 LETTERS = {"correct": "c", "minor_mistake": "m", "wrong": "w", "missing": "-", "pending": "."}
@@ -46,7 +47,7 @@ def test_arabic_is_compared_without_its_vowels() -> None:
 
 
 def test_a_reference_without_words_is_refused() -> None:
-    with pytest.raises(ValueError, match="holds no word"):
+    with pytest.raises(ConfigError, match="holds no word"):
         Reference(" ... ")
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastring.errors import ConfigError
 from fastring.recitation.feedback import Feedback, verify
 
 DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -69,7 +70,7 @@ def test_any_texts_give_a_score(transcript: str, reference: str) -> None:
 
 @pytest.mark.parametrize("text", ["", " ", "... ! —", "\u064e \u0640", "\u06dd"])
 def test_a_reference_without_a_word_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="holds no word"):
+    with pytest.raises(ConfigError, match="holds no word"):
         Feedback(text)
 
 

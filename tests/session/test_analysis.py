@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fastring.config import AnalysisSettings
-from fastring.errors import AudioFormatError, BufferClosedError
+from fastring.errors import AudioFormatError, BufferClosedError, ConfigError
 from fastring.events import Analysis
 from fastring.session.analysis import AnalysisSession
 
@@ -256,5 +256,5 @@ def test_closed_takes_no_more() -> None:
 
 @pytest.mark.parametrize("rate", [0, 100, 1_000_000])
 def test_a_bad_rate_is_refused(rate: int) -> None:
-    with pytest.raises(ValueError, match="rate"):
+    with pytest.raises(ConfigError, match="rate"):
         AnalysisSession("a", sample_rate=rate)

@@ -44,7 +44,7 @@ async def test_a_chunk_longer_than_the_ring_does_not_fill_it_for_good() -> None:
 @pytest.mark.parametrize("arguments", [{"sample_rate": 0}, {"channels": 0}, {"encoding": ""}])
 async def test_nought_is_no_default(arguments: dict[str, object]) -> None:
     processor = StreamingAudioProcessor()
-    with pytest.raises(ValueError, match=r"0|''"):
+    with pytest.raises(ConfigError, match=r"0|''"):
         await processor.start_stream("mic", **arguments)  # type: ignore[arg-type]
     assert processor.list_streams() == []
 
@@ -167,7 +167,7 @@ async def test_what_is_not_there_and_what_is_there_twice() -> None:
 )
 async def test_bad_arguments_are_refused_and_leave_nothing(arguments: dict[str, object]) -> None:
     async with StreamingAudioProcessor() as processor:
-        with pytest.raises(ValueError, match=r".+"):
+        with pytest.raises(ConfigError, match=r".+"):
             await processor.start_stream(**arguments)  # type: ignore[arg-type]
         assert processor.list_streams() == []
     with pytest.raises(ConfigError):

@@ -64,7 +64,7 @@ class Analyzer(_native.Analyzer):
         tuning: any other setting of the core by name, see `Analyzer.defaults()`.
 
     Raises:
-        ValueError: a setting is out of range; the message names it, its value and the limit.
+        ConfigError: a setting is out of range; the message names it, its value and the limit.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ def analyze_many(analyzers: Sequence[Analyzer], chunks: Sequence[Samples]) -> li
 
     Raises:
         AudioFormatError: a chunk has the wrong dtype or shape; no stream has advanced.
-        ValueError: the two sequences differ in length.
+        ConfigError: the two sequences differ in length.
         BusyError: another thread is in one of the analyzers; those before it have advanced.
     """
     return _native.push_many(list(analyzers), list(chunks))

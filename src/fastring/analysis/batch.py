@@ -82,7 +82,7 @@ def analyze(samples: Samples, sample_rate: float, **settings: Any) -> Tracks:
 
     Raises:
         AudioFormatError: wrong dtype, shape or layout.
-        ValueError: a setting is out of range.
+        ConfigError: a setting is out of range.
     """
     shape: tuple[int, ...] = getattr(samples, "shape", (0,))
     if len(shape) not in (1, 2):

@@ -55,7 +55,7 @@ class EnergyGate(_native.EnergyGate):
             one-pole high pass, 3 dB down at this frequency, 0..200; 0 is none.
 
     Raises:
-        ValueError: an argument is out of range; the message names it, its value and the limit.
+        ConfigError: an argument is out of range; the message names it, its value and the limit.
     """
 
     def __init__(

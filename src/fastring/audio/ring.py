@@ -113,7 +113,8 @@ class RingBuffer(_native.RingBuffer):
         oldest_index: index of the oldest frame held.
 
     Raises:
-        ConfigError: if a setting is out of range.
+        ConfigError: if an argument is out of range.
+        AudioFormatError: if `dtype` is another.
     """
 
     def __init__(
@@ -126,17 +127,14 @@ class RingBuffer(_native.RingBuffer):
         start_index: int = 0,
         touched: bool = True,
     ) -> None:
-        try:
-            super().__init__(
-                capacity=capacity,
-                channels=channels,
-                dtype=dtype,
-                overflow=overflow,
-                start_index=start_index,
-                touched=touched,
-            )
-        except ValueError as error:
-            raise ConfigError(str(error)) from None
+        super().__init__(
+            capacity=capacity,
+            channels=channels,
+            dtype=dtype,
+            overflow=overflow,
+            start_index=start_index,
+            touched=touched,
+        )
         self._waiters: list[_Waiter] = []
         self._waiters_lock = threading.Lock()
 
@@ -268,7 +266,7 @@ def _chunks(
 ) -> AsyncIterator[NDArray[Any]]:
     n = operator.index(n)
     if not 1 <= n <= ring.capacity:
-        raise ValueError(f"n must be 1 to the capacity of {ring.capacity} frames, not {n}")
+        raise ConfigError(f"n must be 1 to the capacity of {ring.capacity} frames, not {n}")
 
     async def iterate() -> AsyncIterator[NDArray[Any]]:
         while True:

@@ -9,6 +9,7 @@ import numpy as np
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
+from fastring.errors import ConfigError
 from fastring.recitation.spelling import comparable, spellings, words_of
 
 if TYPE_CHECKING:
@@ -54,13 +55,13 @@ class Reference:
         words: as written, without bare punctuation.
 
     Raises:
-        ValueError: there is no word in it.
+        ConfigError: there is no word in it.
     """
 
     def __init__(self, text: str) -> None:
         self.words = tuple(words_of(text))
         if not self.words:
-            raise ValueError(f"reference {text[:60]!r} holds no word")
+            raise ConfigError(f"reference {text[:60]!r} holds no word")
         self._forms = tuple(spellings(word) for word in self.words)
         self._first = [forms[0] for forms in self._forms]
         self._second = [(index, forms[1]) for index, forms in enumerate(self._forms) if len(forms) > 1]

@@ -24,7 +24,7 @@ class Feedback:
         minor: similarity (0..1) from which a word that is not right is a minor mistake.
 
     Raises:
-        ValueError: there is no word in the reference.
+        ConfigError: there is no word in the reference.
     """
 
     def __init__(self, reference: str, minor: float = 0.6) -> None:
@@ -74,6 +74,6 @@ def verify(transcript: str, reference: str, *, minor: float = 0.6) -> Verificati
         minor: similarity (0..1) from which a word that is not right is a minor mistake.
 
     Raises:
-        ValueError: there is no word in the reference.
+        ConfigError: there is no word in the reference.
     """
     return Feedback(reference, minor).finish(transcript.split(), transcript)

@@ -41,7 +41,7 @@ class RecitationSession:
         minor: similarity (0..1) from which a word that is not right is a minor mistake.
 
     Raises:
-        ValueError: there is no word in the reference.
+        ConfigError: there is no word in the reference.
     """
 
     def __init__(self, reference: str, minor: float) -> None:

@@ -163,7 +163,7 @@ class StreamingAudioProcessor:
 
         Raises:
             StreamExistsError: it runs already.
-            ValueError: an argument out of range.
+            ConfigError: an argument out of range.
         """
         if not stream_id or not isinstance(stream_id, str):
             raise ConfigError(f"stream_id = {stream_id!r}: must be a string that is not empty")
