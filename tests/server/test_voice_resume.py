@@ -29,6 +29,7 @@ from serving import (
 from fastring.config import EndpointSettings, ResumeSettings
 from fastring.events import Ack, Audio, Failure, Resume, Resumed, VoiceReady
 from fastring.protocols.codec import Counters
+from fastring.server.ack_round import AckRound
 from fastring.server.app import drain
 from fastring.server.sessions.keeper import SessionKeeper
 from fastring.server.sessions.resumable import Identity
@@ -193,11 +194,11 @@ class Heard:
         return True
 
 
-async def test_a_session_that_lasts_gets_new_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastring.server.voice_station._ACK_EVERY_S", 0.0)
+async def test_a_session_that_lasts_gets_new_tokens() -> None:
     clock = [1000.0]
     settings = ResumeSettings(token_lifetime_s=3600, catch_up_rate=0)
     keeper = SessionKeeper(settings, clock=lambda: clock[0], wall_clock=lambda: clock[0])
+    keeper.acks = AckRound(0.0)
 
     def station() -> tuple[VoiceStation, Heard]:
         identity = Identity(keeper.new_name(), "mic", "", "linear16", 16_000, 1)

@@ -145,7 +145,7 @@ class Schedule:
         for link in self.draw.sample(self.links, len(self.links)):
             await link.take()
         if self.draw.random() < 0.3 and self.links:
-            self.draw.choice(self.links).station._acknowledge()
+            self.draw.choice(self.links).station.acknowledge(0.0)
 
     async def hear(self) -> None:
         for _ in range(self.draw.randrange(1, 4)):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["VoiceStation"]
 
-_ACK_EVERY_S = 0.5
+_ACK_AFTER_S = 0.7  # since the last one; then the next message brings it out, so audio costs no timer
 _WAY_OUT = "resume it with its token, close it, or choose another name"
 _UNHEARD = Ack(-1, -1)
 _SIGN_OF_LIFE_S = 2.0  # so long a connection may take to answer, before another of its owner gets its name
@@ -83,7 +83,8 @@ class VoiceStation:
         self._moved = False
         self._claim: asyncio.Task[None] | None = None
         self._catch_up = CatchUp(keeper.settings.catch_up_rate, identity.sample_rate)
-        self._ack_timer: asyncio.TimerHandle | None = None
+        self._acks = keeper.acks
+        self._ack_owed_s: float | None = None  # since when the round knows of it
         self._pause_timer: asyncio.TimerHandle | None = None
         self._acked = _UNHEARD
         self._token_s = keeper.now  # when the client's newest token was issued
@@ -132,7 +133,10 @@ class VoiceStation:
             self._receive_resume(command)
         else:
             raise ProtocolError("a voice stream takes no such command", code="unknown_type")
-        self._arm_ack()
+        if self._ack_owed_s is None:
+            self._owe_ack(now)
+        elif now - self._ack_owed_s >= _ACK_AFTER_S:
+            self.acknowledge(now)
 
     def finish(self, now: float) -> None:
         """Flush, then `Closed`; a client that resumes has its open utterance heard by the next server instead."""
@@ -185,10 +189,11 @@ class VoiceStation:
     def hear(self, event: Event) -> None:
         """Pass on what the session says; see `Owner`."""
         if isinstance(event, Closed):
-            self._acknowledge()
+            self.acknowledge(time.monotonic())
             event = Closed(event.reason, {**self.summary(), **asdict(self._counters), **event.stats})
         self._post(event)
-        self._arm_ack_later()
+        if self._ack_owed_s is None:  # soon, not now: this may end an utterance, and the next one's start be behind it
+            self._owe_ack(time.monotonic())
 
     def relieve(self) -> None:
         """Read on; see `Owner`."""
@@ -320,25 +325,22 @@ class VoiceStation:
         if self._line is not None:
             self._line.post(event)
 
-    def _arm_ack(self) -> None:
-        if self._ack_timer is not None or self._line is None or self._session is None:
-            return
-        if self._session.ack() != self._acked or self._keeper.is_past_half(self._token_s):
-            self._ack_timer = self._loop.call_later(_ACK_EVERY_S, self._acknowledge)
-
-    def _arm_ack_later(self) -> None:
-        """Acknowledge soon, not now: the event may be the end of an utterance, and the next one's start behind it."""
-        if self._ack_timer is None and self._line is not None:
-            self._ack_timer = self._loop.call_later(_ACK_EVERY_S, self._acknowledge)
-
-    def _acknowledge(self) -> None:
-        self._ack_timer = None
+    def acknowledge(self, now: float) -> None:
+        """Say what the client may forget, if that has changed; see `Acknowledging`."""
+        self._ack_owed_s = None
         if self._session is None:
             return
         ack, token = self._session.ack(), self._new_token(self._session)
         if ack != self._acked or token:
             self._acked = ack
             self._post(replace(ack, resume_token=token) if token else ack)
+            self._owe_ack(now)
+
+    def _owe_ack(self, now: float) -> None:
+        """The next one is due with a message some time from now, or a little later without."""
+        if self._line is not None and self._session is not None:
+            self._ack_owed_s = now
+            self._acks.owe(self)
 
     def _new_token(self, session: ResumableSession) -> str:
         """A token in the place of the client's, if that is past half its life: no session outlives its own."""
@@ -348,7 +350,8 @@ class VoiceStation:
         return self._keeper.token(session.identity, session.epoch)
 
     def _cancel_timers(self) -> None:
-        for timer in (self._ack_timer, self._pause_timer):
-            if timer is not None:
-                timer.cancel()
-        self._ack_timer = self._pause_timer = None
+        self._acks.forget(self)
+        self._ack_owed_s = None
+        if self._pause_timer is not None:
+            self._pause_timer.cancel()
+            self._pause_timer = None

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fastring.server.ack_round import AckRound
 from fastring.server.sessions.store import MemoryStore, SessionStore
 from fastring.server.tokens import ResumeTokens
 
@@ -44,6 +45,7 @@ class SessionKeeper:
         wall_clock: seconds that tokens expire by.
 
     Attributes:
+        acks: looks after the acknowledgements of those whose client has fallen silent.
         counts: sessions that were `resumed`, `refused` (a token that was not taken), `expired` (nobody came back in
             time) and `given_up` (others needed the room).
     """
@@ -57,6 +59,7 @@ class SessionKeeper:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
+        self.acks = AckRound()
         self.counts = {"resumed": 0, "refused": 0, "expired": 0, "given_up": 0}
         self.settings = settings
         self._store: SessionStore = MemoryStore(clock=clock) if store is None else store
