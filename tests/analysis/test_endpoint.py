@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from fastring.analysis.detector import FRAME_SAMPLES, Frame
 from fastring.analysis.endpoint import Decision, Endpointer, SpeechEnd, SpeechStart
 from fastring.config import EndpointSettings
+from fastring.events import Endpointing
 
 SETTINGS = EndpointSettings()
 SPEECH, FADING, QUIET = (-20.0, 0.9), (-30.0, 0.5), (-60.0, 0.01)
@@ -149,3 +150,25 @@ def test_silence_passed_at_once_is_silence_frame_by_frame(parts: list[tuple[floa
         decided = [] if passed else run(at_once, ((-60.0, 0.0), count))
         decided += [(count + frame, d) for frame, d in run(at_once, ((-20.0, probability), count))]
         assert decided == expected
+
+
+@pytest.mark.parametrize("silence", [QUIET, FADING])
+@pytest.mark.parametrize("timeout_ms", [96, 500, 5_000])
+def test_silence_of_any_weight_ends_speech_at_the_limit(silence: tuple[float, float], timeout_ms: int) -> None:
+    endpointer = Endpointer(SETTINGS)
+    endpointer.endpointing = Endpointing(1e9, timeout_ms)
+    ((frame, end),) = run(endpointer, (SPEECH, 20), (silence, 300))[1:]
+    assert isinstance(end, SpeechEnd)
+    assert (end.reason, end.end) == ("timeout", at(20))
+    assert timeout_ms - 32 < (frame - 20) * 32 <= timeout_ms
+
+
+def test_endpointing_may_change_within_a_pause() -> None:
+    endpointer = Endpointer(SETTINGS)
+    endpointer.endpointing = Endpointing(5_000)
+    assert len(run(endpointer, (SPEECH, 20), (QUIET, 40))) == 1
+    endpointer.endpointing = Endpointing(256)
+    ((frame, end),) = run(endpointer, (QUIET, 10))
+    assert frame == 1
+    assert isinstance(end, SpeechEnd)
+    assert (end.reason, end.end) == ("silence", at(20))

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fastring.events import Endpointing
 from fastring.session.inbox import Gap, Inbox, Order
 
 
@@ -11,12 +12,12 @@ def counting(start: int, count: int) -> np.ndarray:
     return np.arange(start, start + count, dtype=np.int16)
 
 
-def drain(inbox: Inbox, step: int = 7) -> list[int | Order | None]:
+def drain(inbox: Inbox, step: int = 7) -> list[int | Order | Endpointing | None]:
     """Every sample that waits, None for one that is missing, and the orders in their places."""
-    out: list[int | Order | None] = []
+    out: list[int | Order | Endpointing | None] = []
     while inbox:
         content, _ = inbox.first
-        if isinstance(content, Order):
+        if isinstance(content, Order | Endpointing):
             out.append(content)
             inbox.take(0)
             continue
@@ -31,10 +32,11 @@ def test_what_came_first_goes_first() -> None:
     inbox.put(counting(0, 10), 1.0)
     inbox.put(Order.FINALIZE, 2.0)
     inbox.put(Gap(3), 3.0)
+    inbox.put(Endpointing(500), 3.5)
     inbox.put(counting(10, 5), 4.0)
     assert inbox.samples == 15
     assert inbox.first.arrived == 1.0
-    assert drain(inbox) == [*range(10), Order.FINALIZE, None, None, None, *range(10, 15)]
+    assert drain(inbox) == [*range(10), Order.FINALIZE, None, None, None, Endpointing(500), *range(10, 15)]
     assert inbox.samples == 0
 
 

@@ -13,7 +13,8 @@ three quarters, one with a probability near nothing one and a quarter, between t
 reported sooner than speech that fades into noise. After less than 0.4 s of speech twice the silence is asked for: it is
 often the first sound of a longer word, or one word before the rest. `scripts/sweep_endpoint.py` chose these figures.
 Towards the longest utterance the silence asked for shrinks to one frame, so that endless speech is cut at the next
-breath, and only at the very end anywhere.
+breath, and only at the very end anywhere. A client may set the silence itself, and a limit that silence of any weight
+ends speech at (`Endpointing`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING, Final
 
 from fastring.analysis.detector import FRAME_SAMPLES, Frame
+from fastring.events import Endpointing
 
 if TYPE_CHECKING:
     from fastring.config import EndpointSettings
@@ -71,9 +73,13 @@ class Endpointer:
 
     Args:
         settings: thresholds and times.
+
+    Attributes:
+        endpointing: silence that ends speech; it may change at any time, and holds from the next frame on.
     """
 
     def __init__(self, settings: EndpointSettings) -> None:
+        self.endpointing = Endpointing(settings.trailing_silence_ms)
         self._settings = settings
         self._pre_roll = settings.pre_roll_ms * 16
         self._longest = round(settings.max_utterance_s * 16_000)
@@ -101,7 +107,7 @@ class Endpointer:
     @property
     def silence_wanted_ms(self) -> float:
         """Silence, weighted so, that would end the open utterance now."""
-        wanted = float(self._settings.trailing_silence_ms)
+        wanted = float(self.endpointing.silence_ms)
         if self._last_voiced - self._onset < _SHORT_S * 16_000:
             wanted *= _SHORT_FACTOR
         hurry = (self._position - self._onset) / self._longest - _HURRY
@@ -170,11 +176,19 @@ class Endpointer:
             self._silence += self._weight(frame.probability)
             if self._silence * _FRAME_MS >= self.silence_wanted_ms:
                 return (self._end(self._last_voiced, self._tail_end, "silence"),)
+            if self._timed_out:
+                return (self._end(self._last_voiced, self._tail_end, "timeout"),)
         if self._position - self._onset >= self._longest:
             ended = self._end(self._position, self._position, "longest")
             self._run_start = self._position
             return (ended, self._begin())
         return ()
+
+    @property
+    def _timed_out(self) -> bool:
+        """Whether one frame of silence more would be more than the limit."""
+        limit_ms = self.endpointing.timeout_ms
+        return limit_ms is not None and (self._position - self._last_voiced) / 16 + _FRAME_MS > limit_ms
 
     def _weight(self, probability: float) -> float:
         doubtful = max(self._settings.silence_threshold, _SURE_PROBABILITY + 0.01)

@@ -18,6 +18,7 @@ __all__ = [
     "Control",
     "DeclareSource",
     "Echo",
+    "Endpointing",
     "Finalize",
     "Ping",
     "Resume",
@@ -101,6 +102,21 @@ class Configure:
 
 
 @dataclass(frozen=True, slots=True)
+class Endpointing:
+    """How long a speaker who pauses is waited for, from here on.
+
+    Attributes:
+        silence_ms: silence that ends an utterance, weighed by how sure it is; see `Endpointer`.
+        timeout_ms: silence that ends it in any case, whatever it weighs; None: none does.
+        trigger: chance, 0..1, from which a partial triggers early; None: as configured.
+    """
+
+    silence_ms: float
+    timeout_ms: float | None = None
+    trigger: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Echo:
     """What a codec wants said in its turn: a command that comes back to it as an event, from the station."""
 
@@ -108,4 +124,4 @@ class Echo:
     fields: Mapping[str, Any] = field(default_factory=dict)
 
 
-Command = Audio | Finalize | Close | Ping | Resume | Control | DeclareSource | Clear | Configure | Echo
+Command = Audio | Finalize | Close | Ping | Resume | Control | DeclareSource | Clear | Configure | Endpointing | Echo

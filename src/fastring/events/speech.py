@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 
-EndReason = Literal["silence", "longest", "forced"]
+EndReason = Literal["silence", "timeout", "longest", "forced"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,8 @@ class Final:
 
     `from_finalize`: it answers a `Finalize`. Of the finals that may be owed at that time, the last one does.
     `language`: code, or "" if the engine does not say.
-    `ended_by`: silence after it, the limit on an utterance's length, or somebody who did not wait (finalize, close, a
-    client that sends no more audio).
+    `ended_by`: silence after it, silence at the client's limit (`Endpointing.timeout_ms`), the limit on an utterance's
+    length, or somebody who did not wait (finalize, close, a client that sends no more audio).
     """
 
     seq: int
@@ -131,9 +131,14 @@ class SpeechEnded:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """The session has heard the audio up to sample `position`: no speech to come starts before it."""
+    """The session has heard the audio up to sample `position`: no speech to come starts before it.
+
+    `end_chance`: that the speaker's pause, as it stands, ends the utterance, 0..1; 0 while somebody speaks or nobody
+    has.
+    """
 
     position: int
+    end_chance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from fastring.events import (
     Close,
     Closed,
     Configure,
+    Echo,
+    Endpointing,
     Failure,
     Finalize,
     Heard,
@@ -60,6 +62,7 @@ class ChannelsStation:
         counters: the codec's.
         reach_samples: how far back speech that is noticed now may have begun, for `Heard`; None: it is not wanted.
         tell_every_samples: how far a channel must have come since it last said how far.
+        greeting: what is said first, before anything has come.
         on_gone: called once when the connection is gone.
     """
 
@@ -78,6 +81,7 @@ class ChannelsStation:
         counters: Counters,
         reach_samples: int | None = None,
         tell_every_samples: int = 1_600,
+        greeting: Event | None = None,
         on_gone: Callable[[ChannelsStation], object] = lambda _station: None,
     ) -> None:
         self.stream_id = stream_id
@@ -89,6 +93,7 @@ class ChannelsStation:
         self._counters = counters
         self._reach = reach_samples
         self._tell_every = tell_every_samples
+        self._greeting = greeting
         self._on_gone = on_gone
         self._loop = asyncio.get_running_loop()
         self._line: Line | None = None
@@ -111,8 +116,10 @@ class ChannelsStation:
         return any(channel.runner.congested for channel in self._channels)
 
     def attach(self, line: Line) -> None:
-        """Listen. There is nothing to say yet."""
+        """Listen, and greet."""
         self._line = line
+        if self._greeting is not None:
+            self._post(self._greeting)
 
     def receive(self, command: Command, now: float) -> None:
         """Take a command; see `Station.receive`.
@@ -129,8 +136,13 @@ class ChannelsStation:
             self._close(now, "requested")
         elif isinstance(command, Configure):
             self._open_again()
+        elif isinstance(command, Endpointing):
+            for channel in self._channels:
+                channel.runner.set_endpointing(command, now)
         elif isinstance(command, Ping):
             self._post(Pong())
+        elif isinstance(command, Echo):
+            self._post(command)
         else:
             raise ProtocolError("this stream takes no such command", code="unknown_type")
 
@@ -278,7 +290,8 @@ class ChannelsStation:
             position = stats.samples - stats.waiting_samples - reach
             if position > 0 and position >= channel.told + step:
                 channel.told = position
-                self._post(ChannelEvent(channel.number, len(self._channels), Heard(position)))
+                heard = Heard(position, channel.runner.end_chance)
+                self._post(ChannelEvent(channel.number, len(self._channels), heard))
 
 
 class _Channel:

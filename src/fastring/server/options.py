@@ -22,7 +22,7 @@ __all__ = ["AudioOptions", "Query", "stream_id_of"]
 
 _STREAM_ID = re.compile(r"[A-Za-z0-9._-]{1,128}\Z")
 _WHOLE = re.compile(r"[0-9]{1,9}\Z")
-_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?\Z")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,20})?\Z")
 
 
 def stream_id_of(text: str) -> str:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from fastring.asr.pool import TranscriberPool
     from fastring.asr.transcriber import Job
-    from fastring.events import Event
+    from fastring.events import Endpointing, Event
     from fastring.server.metrics import Metrics
     from fastring.server.tracing import VoiceTrace
     from fastring.session.backpressure import Backpressure
@@ -158,6 +158,16 @@ class VoiceRunner:
         self._meter.note_audio(missing, now)
         self._meter.note_gap(missing)
         self._session.receive_gap(missing, now)
+        self._advance(now)
+
+    @property
+    def end_chance(self) -> float:
+        """See `VoiceSession.end_chance`."""
+        return self._session.end_chance
+
+    def set_endpointing(self, endpointing: Endpointing, now: float) -> None:
+        """See `VoiceSession.receive_endpointing`."""
+        self._session.receive_endpointing(endpointing, now)
         self._advance(now)
 
     def note_absence(self, away: bool, now: float) -> None:

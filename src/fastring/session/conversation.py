@@ -107,6 +107,13 @@ class Conversation:
         start = self.needed_from
         return 0.0 if start is None else (self._listening.written - start) / self._listening.capacity
 
+    def trigger_from(self, threshold: float | None) -> None:
+        """Partials trigger others early from that chance on, 0..1; None leaves it."""
+        if self._early is not None and threshold is not None:
+            self._early = self._early._replace(threshold=threshold)
+            for trigger in self._triggers.values():
+                trigger.threshold = threshold
+
     # --- speech ----------------------------------------------------------------------------------------------------
 
     def follow(self, turns: Sequence[Turn], arrived: float) -> None:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastring.events import Endpointing
+
 __all__ = ["Gap", "Inbox", "Item", "Order"]
 
 
@@ -35,7 +37,7 @@ class Gap:
 class Item(NamedTuple):
     """What came, and when."""
 
-    content: NDArray[np.int16] | Gap | Order
+    content: NDArray[np.int16] | Gap | Order | Endpointing
     arrived: float
 
 
@@ -59,7 +61,7 @@ class Inbox:
         """The oldest item."""
         return self._items[0]
 
-    def put(self, content: NDArray[np.int16] | Gap | Order, now: float) -> None:
+    def put(self, content: NDArray[np.int16] | Gap | Order | Endpointing, now: float) -> None:
         """Add what came now."""
         self._items.append(Item(content, now))
         if isinstance(content, np.ndarray):
@@ -68,7 +70,7 @@ class Inbox:
     def take(self, count: int) -> None:
         """Remove the first `count` samples of the oldest item; a command as a whole."""
         content, arrived = self._items.popleft()
-        if isinstance(content, Order):
+        if isinstance(content, Order | Endpointing):
             return
         if isinstance(content, np.ndarray):
             self._samples -= count

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from fastring.analysis.gate import GateFrame
     from fastring.config import EndpointSettings
+    from fastring.events import Endpointing
 
 __all__ = ["Listening", "Pause", "Rest", "Resume", "Turn"]
 
@@ -106,6 +107,15 @@ class Listening:
     def end_chance(self) -> float:
         """That the speaker's pause as it stands ends the utterance, 0..1; 0 while somebody speaks. See `Pauses`."""
         return self._pauses.chance
+
+    @property
+    def endpointing(self) -> Endpointing:
+        """Silence that ends speech; it may be set at any time."""
+        return self._endpointer.endpointing
+
+    @endpointing.setter
+    def endpointing(self, endpointing: Endpointing) -> None:
+        self._endpointer.endpointing = endpointing
 
     @property
     def level_db(self) -> float:

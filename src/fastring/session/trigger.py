@@ -33,11 +33,14 @@ class Trigger:
         utterance: its number.
         threshold: chance, 0..1, from which a partial triggers.
         interval: samples between two triggers at least.
+
+    Attributes:
+        threshold: see above; it may change at any time.
     """
 
     def __init__(self, utterance: int, threshold: float, interval: int) -> None:
         self._utterance = utterance
-        self._threshold = threshold
+        self.threshold = threshold
         self._interval = interval
         self._candidate: Partial | None = None
         self._live: EarlyTrigger | None = None
@@ -48,7 +51,7 @@ class Trigger:
         """Take the next partial; what is to be said after it."""
         said = self._retraction(partial.text, "the text went on")
         settled = in_pause or partial.stable_text == partial.text
-        sure = partial.confidence >= self._threshold
+        sure = partial.confidence >= self.threshold
         self._candidate = partial if settled and sure and self._live is None and self._rested(partial.end) else None
         return said
 
@@ -66,7 +69,7 @@ class Trigger:
             self._candidate = None
             return []
         confidence = candidate.confidence * end_chance
-        if confidence < self._threshold:
+        if confidence < self.threshold:
             return []
         self._live = EarlyTrigger(0, self._utterance, f"{self._utterance}-{self._count}", candidate.text, confidence)
         self._candidate = None

@@ -29,7 +29,7 @@ import numpy as np
 
 from fastring.analysis.detector import FRAME_SAMPLES
 from fastring.errors import AudioFormatError
-from fastring.events import Closed
+from fastring.events import Closed, Endpointing
 from fastring.session.conversation import Conversation
 from fastring.session.inbox import Gap, Inbox, Order
 from fastring.session.jobs import JobDesk
@@ -162,6 +162,11 @@ class VoiceSession:
             self._closing = reason
             self._enter(Order.CLOSE, now)
 
+    def receive_endpointing(self, endpointing: Endpointing, now: float) -> None:
+        """Wait for a speaker who pauses as long as that, from the audio on that comes after this."""
+        if self._closing is None:
+            self._enter(endpointing, now)
+
     def receive_absence(self, away: bool, now: float) -> None:
         """The client's connection is gone, or back: while it is away, its silence ends no utterance."""
         self._client_is_away = away
@@ -212,6 +217,11 @@ class VoiceSession:
         """Whether the client is so far ahead of the engine that the server should stop reading its audio."""
         return bool(self._inbox)
 
+    @property
+    def end_chance(self) -> float:
+        """That the speaker's pause, as it stands, ends the utterance, 0..1."""
+        return self._listening.end_chance
+
     def stats(self) -> VoiceStats:
         """Counters so far."""
         listening, conversation, counts = self._listening, self._conversation, self._desk.counts
@@ -233,7 +243,7 @@ class VoiceSession:
 
     # --- taking in what came ---------------------------------------------------------------------------------------
 
-    def _enter(self, content: NDArray[np.int16] | Gap | Order, now: float) -> None:
+    def _enter(self, content: NDArray[np.int16] | Gap | Order | Endpointing, now: float) -> None:
         self._inbox.put(content, now)
         self._advance(now)
         self._dropped += self._inbox.drop_over(self._capacity)
@@ -254,6 +264,11 @@ class VoiceSession:
         if isinstance(content, Order):
             self._inbox.take(0)
             self._obey(content, arrived)
+            return True
+        if isinstance(content, Endpointing):
+            self._inbox.take(0)
+            self._listening.endpointing = content
+            self._conversation.trigger_from(content.trigger)
             return True
         if isinstance(content, Gap):
             self._end_speech(arrived)
