@@ -7,12 +7,15 @@ import re
 import shutil
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from node_clients import FOLDER, run_node
 
 from fastring.recordings import recording, recording_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "clients" / "browser.md"
 SPOKEN = "seen_2"
@@ -26,13 +29,22 @@ def documented(language: str) -> str:
 
 
 @pytest.fixture
-def short_lived_key(server_url: str, api_key: str) -> str:
-    """As a web app's backend asks for one."""
-    asked = urllib.request.Request(
-        f"{server_url}/v1/auth/grant", method="POST", headers={"Authorization": f"Token {api_key}"}
-    )
-    with urllib.request.urlopen(asked, timeout=10) as answer:
-        return str(json.load(answer)["access_token"])
+def backend(server_url: str, api_key: str) -> Callable[..., Any]:
+    """What a web app's own server asks for: the answer to a body."""
+
+    def ask(path: str, **body: Any) -> Any:
+        headers = {"Authorization": f"Bearer {api_key}"}
+        asked = urllib.request.Request(server_url + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(asked, timeout=10) as answer:
+            return json.load(answer)
+
+    return ask
+
+
+@pytest.fixture
+def short_lived_key(backend: Callable[..., Any]) -> str:
+    """For `/v1/listen`, by a page."""
+    return str(backend("/v1/auth/grant")["access_token"])
 
 
 @pytest.fixture
@@ -118,3 +130,15 @@ def test_keys_and_origins_decide_what_a_page_may(browse: Any) -> None:
     assert stranger["status"] == 401
     assert foreign["code"] == wrong["code"] == 1006
     assert "error" in foreign_upload
+
+
+def test_a_page_starts_the_session_that_its_backend_agreed_on(browse: Any, backend: Callable[..., Any]) -> None:
+    """The secret holds the session, which is as large as may be: the browser and the server take so long a name."""
+    transcription = {"model": "whisper-1", "language": "en", "prompt": "a" * 3700}
+    session = {"type": "transcription", "audio": {"input": {"transcription": transcription}}}
+    secret = backend("/v1/realtime/client_secrets", session=session)
+    assert len(secret["value"]) > 5000
+    (heard,) = browse({"does": "realtime", "key": secret["value"]})
+    assert heard["protocol"] == "realtime"
+    assert heard["first"]["type"] == "session.created"
+    assert heard["first"]["session"]["audio"] == secret["session"]["audio"]
