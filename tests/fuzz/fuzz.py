@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 FOUND = HERE.parent.parent / "build" / "fuzz-python"
 LONGEST = 2048
 SLOW = ("container", "keys")
-GUIDED = ("native", "sources", "deepgram", "realtime", "vosk", "whisper_live", "wyoming")  # by coverage, with atheris
+GUIDED = ("native", "sources", "deepgram", "flux", "realtime", "vosk", "whisper_live", "wyoming")  # with atheris
 
 
 def corpus(name: str) -> list[bytes]:

@@ -28,8 +28,9 @@ from fastring.audio.container import ContainerDecoder
 from fastring.audio.wav import is_wav, read_wav_head
 from fastring.config import EndpointSettings, SecuritySettings, ServerSettings, Settings
 from fastring.errors import FastringError, ProtocolError
-from fastring.events import Audio
+from fastring.events import Audio, Endpointing
 from fastring.protocols.deepgram import DeepgramCodec
+from fastring.protocols.deepgram_flux import FluxCodec
 from fastring.protocols.deepgram_results import ModelInfo
 from fastring.protocols.native import SAMPLE_BYTES, NativeCodec
 from fastring.protocols.native_sources import SourcesCodec
@@ -41,6 +42,7 @@ from fastring.protocols.whisper_live import WhisperLiveCodec
 from fastring.protocols.wyoming import WyomingCodec, info_of
 from fastring.server import frame_guard
 from fastring.server.auth import Gate
+from fastring.server.endpoints.deepgram_flux import FluxOptions
 from fastring.server.endpoints.deepgram_options import ListenOptions, endpoint_settings
 from fastring.server.endpoints.openai_form import read_form
 from fastring.server.keys import KeyRing
@@ -102,6 +104,14 @@ def deepgram(data: bytes) -> None:
     _talk(DeepgramCodec("id", created="now", model=ModelInfo("m", "1", "e"), max_message_bytes=4096), data)
 
 
+def flux(data: bytes) -> None:
+    """Deepgram's turn-based protocol: every order to wait longer is one that can be kept."""
+    for command in _talk(FluxCodec("id", max_message_bytes=4096), data):
+        if isinstance(command, Endpointing):
+            assert 100 <= command.silence_ms <= 4 * 60_000
+            assert 500 <= (command.timeout_ms or 0) <= 60_000
+
+
 def realtime(data: bytes) -> None:
     """OpenAI's realtime protocol, and the settings that come out of it."""
     session = RealtimeSession(
@@ -160,6 +170,8 @@ def query(data: bytes) -> None:
     with contextlib.suppress(Problem, FastringError):
         options = ListenOptions.read(_SERVICES, asked)
         options.live(endpoint_settings(options, EndpointSettings()))
+    with contextlib.suppress(Problem, FastringError):
+        FluxOptions.read(_SERVICES, asked).thresholds.endpointing(256)
 
 
 def form(data: bytes) -> None:
@@ -268,7 +280,7 @@ def headers(data: bytes) -> None:
 TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     target.__name__: target
     for target in (
-        *(native, sources, deepgram, realtime, vosk, whisper_live, wyoming),
+        *(native, sources, deepgram, flux, realtime, vosk, whisper_live, wyoming),
         *(query, form, frames, wav, container, keys, tokens, headers),
     )
 }

@@ -35,6 +35,29 @@ async function live(file) {
   return heard;
 }
 
+async function turns(file) {
+  const socket = await client.listen.v2.connect({
+    model: "flux-general-en", encoding: "linear16", sample_rate: 16000, reconnectAttempts: 0, ...options,
+  });
+  const heard = { messages: [], errors: [], closes: [] };
+  const connected = new Promise((resolve) => socket.on("message", (message) => {
+    heard.messages.push(message);
+    resolve();
+  }));
+  socket.on("error", (error) => heard.errors.push(String(error?.message ?? error)));
+  const closed = new Promise((resolve) => socket.on("close", (event) => { heard.closes.push(event.code); resolve(); }));
+  socket.connect();
+  await socket.waitForOpen();
+  await connected;
+  socket.sendConfigure({ type: "Configure", thresholds: { eager_eot_threshold: 0.5 } });
+  const audio = pcm(file);
+  for (let start = 0; start < audio.length; start += 2560) socket.sendMedia(audio.subarray(start, start + 2560));
+  socket.sendForceEndTurn({ type: "ForceEndTurn" });
+  socket.sendCloseStream({ type: "CloseStream" });
+  await closed;
+  return heard;
+}
+
 async function prerecorded(file) {
   try {
     const body = await client.listen.v1.media.transcribeFile(readFileSync(file), { model: "nova-3", ...options });
@@ -44,6 +67,6 @@ async function prerecorded(file) {
   }
 }
 
-const run = { live, prerecorded }[scenario];
+const run = { live, turns, prerecorded }[scenario];
 process.stdout.write(JSON.stringify(await Promise.all(files.map(run))));
 process.exit(0); // a socket that the client would open again must not keep the process

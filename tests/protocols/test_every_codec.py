@@ -14,6 +14,7 @@ from fastring import events, protocols
 from fastring.config import EndpointSettings
 from fastring.protocols.codec import Codec
 from fastring.protocols.deepgram import DeepgramCodec
+from fastring.protocols.deepgram_flux import FluxCodec
 from fastring.protocols.deepgram_results import ModelInfo
 from fastring.protocols.native import NativeCodec
 from fastring.protocols.openai_realtime import RealtimeCodec
@@ -32,6 +33,7 @@ OPEN: dict[type, Callable[[], Codec]] = {
     VoskCodec: VoskCodec,
     WhisperLiveCodec: WhisperLiveCodec,
     DeepgramCodec: lambda: DeepgramCodec("id", created="2026-01-01T00:00:00Z", model=ModelInfo("m", "1", "a")),
+    FluxCodec: lambda: FluxCodec("id"),
     WyomingCodec: lambda: WyomingCodec({"asr": []}),
     RealtimeCodec: lambda: RealtimeCodec(
         RealtimeSession(

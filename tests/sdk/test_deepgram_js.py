@@ -59,6 +59,18 @@ def test_a_page_with_a_short_lived_key(ask: Any) -> None:
     assert answer["body"]["results"]["channels"][0]["alternatives"][0]["transcript"] == truth.text
 
 
+def test_turns_several_at_once(ask: Any) -> None:
+    names = ("seen_1", "seen_2", "seen_8", "stream")
+    for name, heard in zip(names, ask("turns", *names, language_hint=["en"]), strict=True):
+        truth = recording(name)
+        assert [it["type"] for it in heard["messages"][:2]] == ["Connected", "ConfigureSuccess"]
+        ends = [it for it in heard["messages"] if it.get("event") == "EndOfTurn"]
+        assert [it["turn_index"] for it in ends] == list(range(len(ends)))
+        assert_words([word for it in ends for word in it["words"]], truth.words)
+        assert heard["errors"] == []
+        assert heard["closes"] == [1000]  # or it would connect again
+
+
 def test_live_with_a_wrong_key_is_refused(ask: Any) -> None:
     (heard,) = ask("live", "seen_0", key="wrong")
     assert heard.get("refused") or heard["errors"]

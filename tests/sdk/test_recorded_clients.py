@@ -50,6 +50,7 @@ def messages_of(conversation: dict[str, Any]) -> Iterator[str | bytes]:
 def said_by(told: list[dict[str, Any]]) -> str:
     """The final text, whichever protocol told it."""
     pieces = [it["channel"]["alternatives"][0]["transcript"] for it in told if it.get("is_final")]
+    pieces += [it["transcript"] for it in told if it.get("event") == "EndOfTurn"]
     completed = {it["item_id"]: it["transcript"] for it in told if it["type"].endswith("transcription.completed")}
     pieces += [completed.get(it["item_id"], "") for it in told if it["type"] == "input_audio_buffer.committed"]
     return " ".join(filter(None, pieces))

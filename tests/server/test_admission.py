@@ -124,6 +124,7 @@ REFUSED = {
     "/ws/live": 503,
     "/ws/recite?reference=zero": 503,
     "/v1/listen": 503,
+    "/v2/listen": 503,
     "/v1/realtime": 503,
     "/vosk": 503,
 }

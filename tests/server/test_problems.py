@@ -107,7 +107,7 @@ async def test_a_path_that_a_larger_service_has_is_refused_in_its_words(server: 
         assert status == 404
         assert body["error"]["type"] == "invalid_request_error"
         assert set(body["error"]) == {"message", "type", "param", "code"}
-    status, body = await server.get("/v2/listen")
+    status, body = await server.get("/v2/speak")
     assert (status, body["err_code"]) == (404, "NOT_FOUND")
 
 

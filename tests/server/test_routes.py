@@ -76,7 +76,7 @@ async def test_every_page_but_health_and_root_wants_a_key(serve: Serve, method: 
     async with serve(security=KEYS) as server:
         status, body = await server._ask(method, path)
         assert status == 401
-        assert path.startswith("/v1/") or body["error"]["code"] == "unauthorized"
+        assert path.startswith(("/v1/", "/v2/")) or body["error"]["code"] == "unauthorized"
         status, _ = await server._ask(method, path, headers={"Authorization": "Bearer right-key"})
         assert status != 401
         assert (await server.get(BASE + "health"))[0] == 200
@@ -88,7 +88,7 @@ async def test_every_socket_wants_a_key(serve: Serve, path: str) -> None:
         for headers in ({}, {"Authorization": "Token wrong-key"}):
             status, error = await server.refusal(path, headers=headers)
             assert status == 401
-            assert path.startswith("/v1/") or error["code"] == "unauthorized"
+            assert path.startswith(("/v1/", "/v2/")) or error["code"] == "unauthorized"
         assert len(server.services.registry) == 0
 
 
@@ -131,7 +131,7 @@ async def test_an_allowed_origin_may_connect(serve: Serve) -> None:
 async def test_a_plain_request_is_told_to_upgrade(server: Running, path: str) -> None:
     status, body = await server.get(path)
     assert status == 426
-    assert path.startswith("/v1/") or body["error"]["code"] == "upgrade_required"
+    assert path.startswith(("/v1/", "/v2/")) or body["error"]["code"] == "upgrade_required"
     assert len(server.services.registry) == 0
 
 

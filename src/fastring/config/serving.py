@@ -48,7 +48,7 @@ class ServerSettings:
     handshake_s: float = setting(10.0, "a request's headers must be here within this time, and a small body after it")
     model_aliases: tuple[str, ...] = setting(
         (
-            *("nova-3", "nova-3-general", "nova-2", "nova-2-general"),
+            *("nova-3", "nova-3-general", "nova-2", "nova-2-general", "flux-general-en", "flux-general-multi"),
             *("whisper-1", "gpt-4o-transcribe", "gpt-4o-mini-transcribe", "gpt-transcribe", "gpt-live-transcribe"),
             *("gpt-realtime", "gpt-realtime-whisper", "gpt-4o-realtime-preview"),
         ),

@@ -102,11 +102,6 @@ async def test_a_full_server_is_told_as_deepgram_tells_it(serve: Serve) -> None:
         assert headers["Retry-After"] == "5"
 
 
-async def test_there_is_no_second_version(server: Running) -> None:
-    status, _, _ = await refusal(server, "/v2/listen?model=flux-general-en")
-    assert status == 404
-
-
 @pytest.mark.parametrize(
     "parameters",
     [

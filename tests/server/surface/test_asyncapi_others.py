@@ -15,7 +15,7 @@ import pytest
 from serving import SCRIPT, TWO_UTTERANCES, chunks, settings_for_tests
 
 from fastring.asr.scripted import ScriptedTranscriber
-from fastring.protocols import deepgram, openai_realtime
+from fastring.protocols import deepgram, deepgram_flux, openai_realtime
 from fastring.server.surface.asyncapi_others import OTHERS
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ async def say(ws: Any, channel: str, name: str, **fields: Any) -> None:
 
 def test_what_is_taken_is_described() -> None:
     assert set(OTHERS["deepgram"].received) == set(deepgram._READERS)
+    assert set(OTHERS["deepgram_flux"].received) == set(deepgram_flux._READERS)
     assert set(OTHERS["openai_realtime"].received) == set(openai_realtime._READERS)
 
 
@@ -80,6 +81,33 @@ async def test_deepgram(server: Running) -> None:
         await say(ws, "deepgram", "CloseStream")
         said = await rest(ws)
     assert {kind_of("deepgram", message) for message in said} == set(MIXED["deepgram"])
+
+
+async def test_deepgram_flux(serve: Serve) -> None:
+    """The second time with an engine that fails, and a client that says nothing more."""
+    query = "model=flux-general-multi&encoding=linear16&sample_rate=16000&eager_eot_threshold=0.3&language_hint=en"
+    met: set[str] = set()
+
+    async def converse(server: Running) -> None:
+        async with server.connect(f"/v2/listen?{query}") as ws:
+            await say(ws, "deepgram_flux", "KeepAlive")
+            await say(ws, "deepgram_flux", "Configure", thresholds={"eot_timeout_ms": 700}, keyterms=["ring"])
+            await ws.send_str(json.dumps({"type": "Configure", "thresholds": {"eot_timeout_ms": 7}}))
+            for chunk in chunks(TWO_UTTERANCES):
+                await ws.send_bytes(chunk)
+            await say(ws, "deepgram_flux", "ForceEndTurn")
+            await say(ws, "deepgram_flux", "CloseStream")
+            met.update(kind_of("deepgram_flux", message) for message in await rest(ws))
+
+    async with serve(transcriber=Polyglot(SCRIPT)) as server:
+        await converse(server)
+    assert met == {"Connected", "TurnInfo", "ConfigureSuccess", "ConfigureFailure"}
+    async with serve(transcriber=ScriptedTranscriber(SCRIPT, fails=lambda _job: True)) as server:
+        await converse(server)
+    assert "Warning" in met
+    async with serve(idle_timeout_s=0.2) as server, server.connect(f"/v2/listen?{query}") as ws:
+        met.update(kind_of("deepgram_flux", message) for message in await rest(ws))
+    assert met == set(MIXED["deepgram_flux"])
 
 
 async def test_openai(serve: Serve) -> None:

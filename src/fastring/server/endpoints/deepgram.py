@@ -1,4 +1,4 @@
-"""Deepgram's endpoints: live and prerecorded transcription at `/v1/listen`, and how it words a refusal."""
+"""Deepgram's endpoints: live and prerecorded transcription, turns of a talk, and how it words a refusal."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from aiohttp import web
 from fastring.audio.decode import open_decoder
 from fastring.protocols.deepgram import DeepgramCodec
 from fastring.server.channels_station import ChannelsStation
+from fastring.server.endpoints.deepgram_flux import open_flux
 from fastring.server.endpoints.deepgram_grant import grant
 from fastring.server.endpoints.deepgram_options import (
     ListenOptions,
@@ -122,7 +123,10 @@ def _header_text(text: str) -> str:
 
 DEEPGRAM: Final = Family(
     "deepgram",
-    sockets=(SocketRoute("deepgram", "/v1/listen", open_listen),),
+    sockets=(
+        SocketRoute("deepgram", "/v1/listen", open_listen),
+        SocketRoute("deepgram_flux", "/v2/listen", open_flux),
+    ),
     pages=(
         Page(
             "POST",

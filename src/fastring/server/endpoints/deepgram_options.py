@@ -25,7 +25,16 @@ if TYPE_CHECKING:
     from fastring.config import EndpointSettings
     from fastring.server.services import Services
 
-__all__ = ["ListenOptions", "endpoint_settings", "model_info", "new_request_id", "utc_now"]
+__all__ = [
+    "ListenOptions",
+    "audio_format",
+    "endpoint_settings",
+    "model_info",
+    "new_request_id",
+    "refuse_unkept_promises",
+    "single_parameters",
+    "utc_now",
+]
 
 # Deepgram's name → ours. What is a container says its rate itself.
 _ENCODINGS: dict[str, str] = {
@@ -74,13 +83,13 @@ class ListenOptions:
         Raises:
             Problem: 400 that names the parameter.
         """
-        _refuse_unkept_promises(asked)
-        query = Query.once(MultiDict((name, value) for name, value in asked.items() if name not in _REPEATED))
+        refuse_unkept_promises(asked)
+        query = single_parameters(asked)
         check_model(services, query.text("model", r"[^\x00-\x1f]{1,256}"))
         multichannel = query.flag("multichannel", False)
         endpointing, endpointing_ms = _endpointing(query)
         return cls(
-            audio=_audio(query, multichannel),
+            audio=audio_format(query, multichannel),
             multichannel=multichannel,
             language=_language(services, query),
             interim=query.flag("interim_results", False),
@@ -131,16 +140,33 @@ def utc_now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _refuse_unkept_promises(asked: MultiMapping[str]) -> None:
-    """A client that asked for these would be harmed if they were passed over in silence."""
+def single_parameters(asked: MultiMapping[str]) -> Query:
+    """The parameters that may be given once; the others mean nothing here.
+
+    Raises:
+        Problem: 400, one of them is given twice.
+    """
+    return Query.once(MultiDict((name, value) for name, value in asked.items() if name not in _REPEATED))
+
+
+def refuse_unkept_promises(asked: MultiMapping[str]) -> None:
+    """A client that asked for these would be harmed if they were passed over in silence.
+
+    Raises:
+        Problem: 400, it did.
+    """
     if any(asked.getall("callback", ())):
         raise Problem(400, "unsupported_parameter", "callback: this server calls nobody", param="callback")
     if any(value.lower() not in {"", "false"} for value in asked.getall("redact", ())):
         raise Problem(400, "unsupported_parameter", "redact: this server cannot redact transcripts", param="redact")
 
 
-def _audio(query: Query, multichannel: bool) -> AudioFormat:
-    """Raw samples if an encoding is given that has no header of its own; else the bytes say what they are."""
+def audio_format(query: Query, multichannel: bool) -> AudioFormat:
+    """Raw samples if an encoding is given that has no header of its own; else the bytes say what they are.
+
+    Raises:
+        Problem: 400.
+    """
     if not query.has("encoding"):
         return AudioFormat("container")
     name = query.choice("encoding", _ENCODINGS, "")

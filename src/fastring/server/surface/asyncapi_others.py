@@ -108,6 +108,69 @@ _DEEPGRAM = Other(
     },
 )
 
+_FLUX_STATE = {"request_id": _TEXT, "sequence_id": _COUNT}
+_FLUX_THRESHOLDS = _object(
+    ("eager_eot_threshold", "eot_threshold", "eot_timeout_ms"),
+    eager_eot_threshold={"type": "number", "minimum": 0.3, "maximum": 0.9},
+    eot_threshold={"type": "number", "minimum": 0.5, "maximum": 1},
+    eot_timeout_ms={"type": "number", "minimum": 500, "maximum": 60_000},
+)
+_FLUX = Other(
+    "/v2/listen",
+    "Deepgram's turn-based transcription (Flux)",
+    "https://developers.deepgram.com/reference/speech-to-text/listen-flux",
+    "audio as `encoding` says, or a container",
+    {
+        "KeepAlive": _typed("KeepAlive"),
+        "ForceEndTurn": _typed("ForceEndTurn"),
+        "CloseStream": _typed("CloseStream"),
+        "Configure": _typed(
+            "Configure",
+            ("thresholds", "keyterms", "language_hints"),
+            thresholds=_FLUX_THRESHOLDS,
+            keyterms={"type": ["array", "string", "null"]},
+            language_hints={"type": ["array", "null"]},
+        ),
+    },
+    {
+        "Connected": _typed("Connected", **_FLUX_STATE),
+        "TurnInfo": _typed(
+            "TurnInfo",
+            ("trigger", "languages", "languages_hinted"),
+            event={"enum": ["Update", "StartOfTurn", "EagerEndOfTurn", "TurnResumed", "EndOfTurn"]},
+            turn_index=_COUNT,
+            audio_window_start=_NUMBER,
+            audio_window_end=_NUMBER,
+            transcript=_TEXT,
+            words=_list(_object(word=_TEXT, confidence=_NUMBER, start=_NUMBER, end=_NUMBER)),
+            end_of_turn_confidence={"type": "number", "minimum": 0, "maximum": 1},
+            trigger={"enum": ["model", "timeout", "manual"]},
+            languages=_list(_TEXT),
+            languages_hinted=_list(_TEXT),
+            **_FLUX_STATE,
+        ),
+        "ConfigureSuccess": _typed(
+            "ConfigureSuccess",
+            ("language_hints",),
+            thresholds=_FLUX_THRESHOLDS,
+            keyterms=_list(_TEXT),
+            language_hints=_list(_TEXT),
+            **_FLUX_STATE,
+        ),
+        **{
+            name: _typed(name, code=_TEXT, description=_TEXT, **_FLUX_STATE) for name in ("ConfigureFailure", "Warning")
+        },
+        "Error": _typed("Error", sequence_id=_COUNT, code=_TEXT, description=_TEXT),
+    },
+    {
+        "type": "object",
+        "properties": {
+            **dict.fromkeys(("model", "encoding", "sample_rate", "language_hint"), _TEXT),
+            **dict.fromkeys(("eager_eot_threshold", "eot_threshold", "eot_timeout_ms"), _TEXT),
+        },
+    },
+)
+
 _ITEM = "conversation.item.input_audio_transcription"
 _EVENT = {"event_id": _TEXT}
 _OF_ITEM = {**_EVENT, "item_id": _TEXT, "content_index": _COUNT}
@@ -205,6 +268,7 @@ _WHISPER_LIVE = Other(
 
 OTHERS: Final[dict[str, Other]] = {
     "deepgram": _DEEPGRAM,
+    "deepgram_flux": _FLUX,
     "openai_realtime": _OPENAI,
     "vosk": _VOSK,
     "whisper_live": _WHISPER_LIVE,
