@@ -21,6 +21,28 @@ constexpr float kHalfband[kHalfbandTaps] = {0.315323958f,  -0.0969552798f,  0.04
 // Below this (-300 dBFS) a sample counts as silence; it keeps subnormal numbers out of everything that follows.
 constexpr float kTiny = 1.0e-15f;
 
+// NaN and infinity, marked in `bad`, are 0, the rest is clipped.
+FASTRING_INLINE F32x8 clean(F32x8 raw, I32x8& bad) {
+  const I32x8 magnitude_bits = float_to_bits(raw) & 0x7fffffff;
+  bad = magnitude_bits >= 0x7f800000;
+  const I32x8 keep = ~bad & (bits_to_float(magnitude_bits) >= splat(kTiny));
+  const F32x8 x = bits_to_float(float_to_bits(raw) & keep);
+  return min(max(x, splat(-kMaxAmplitude)), splat(kMaxAmplitude));
+}
+
+FASTRING_INLINE float clipped(float x) {
+  return x > kMaxAmplitude ? kMaxAmplitude : x < -kMaxAmplitude ? -kMaxAmplitude : x;
+}
+
+FASTRING_INLINE float clean(float x, std::int32_t& non_finite) {
+  if (!(__builtin_fabsf(x) <= 3.402823466e38f)) {
+    x = 0.0f;
+    ++non_finite;
+  }
+  if (__builtin_fabsf(x) < kTiny) x = 0.0f;
+  return clipped(x);
+}
+
 void level(const float* in, float* out, int n, LevelSums* sums) {
   F32x8 total = splat(0.0f);
   F32x8 squares = splat(0.0f);
@@ -30,12 +52,8 @@ void level(const float* in, float* out, int n, LevelSums* sums) {
   I32x8 before = splat(out[-1]) < splat(0.0f);
   int i = 0;
   for (; i + 8 <= n; i += 8) {
-    const F32x8 raw = load(in + i);
-    const I32x8 magnitude_bits = float_to_bits(raw) & 0x7fffffff;
-    const I32x8 bad = magnitude_bits >= 0x7f800000;
-    const I32x8 keep = ~bad & (bits_to_float(magnitude_bits) >= splat(kTiny));
-    F32x8 x = bits_to_float(float_to_bits(raw) & keep);
-    x = min(max(x, splat(-kMaxAmplitude)), splat(kMaxAmplitude));
+    I32x8 bad;
+    const F32x8 x = clean(load(in + i), bad);
     store(out + i, x);
     total += x;
     squares += x * x;
@@ -58,13 +76,7 @@ void level(const float* in, float* out, int n, LevelSums* sums) {
   }
   bool was_negative = i > 0 ? out[i - 1] < 0.0f : out[-1] < 0.0f;
   for (; i < n; ++i) {
-    float x = in[i];
-    if (!(__builtin_fabsf(x) <= 3.402823466e38f)) {
-      x = 0.0f;
-      ++sums->non_finite;
-    }
-    if (__builtin_fabsf(x) < kTiny) x = 0.0f;
-    x = x > kMaxAmplitude ? kMaxAmplitude : x < -kMaxAmplitude ? -kMaxAmplitude : x;
+    const float x = clean(in[i], sums->non_finite);
     out[i] = x;
     sums->sum += x;
     sums->sum_of_squares += x * x;
@@ -98,6 +110,43 @@ void clean_level(const float* in, int n, LevelSums* sums) {
     sums->peak = magnitude > sums->peak ? magnitude : sums->peak;
     sums->crossings += (in[i] < 0.0f) != (in[i - 1] < 0.0f) ? 1 : 0;
   }
+}
+
+// The offset is a one-pole low pass, o[n + 1] = keep o[n] + follow x[n], so what eight samples add to it is a sum with
+// weights that grow by 1 / keep: three steps make all eight sums, and only one product and one sum wait for the eight
+// samples before. As y = x - o and o' = o + follow y, y is (x - o') / keep: nothing need be moved by one sample.
+float high_pass(float* samples, int n, float follow, float offset, std::int32_t* non_finite) {
+  const float keep = 1.0f - follow;
+  float powers[8];  // keep, keep^2 ..
+  powers[0] = keep;
+  for (int i = 1; i < 8; ++i) powers[i] = powers[i - 1] * keep;
+  const F32x8 fade = load(powers);
+  const F32x8 fade_twice = low_halves(fade, fade);
+  const float inverse = 1.0f / keep;
+  F32x8 before = splat(offset);
+  I32x8 bads{};
+  int i = 0;
+  for (; i + 8 <= n; i += 8) {
+    I32x8 bad;
+    const F32x8 x = clean(load(samples + i), bad);
+    bads -= bad;
+    F32x8 added = x * follow;
+    added += up_one(added) * powers[0];
+    added += up_two(added) * powers[1];
+    added += third_to_high_half(added) * fade_twice;
+    const F32x8 after = added + fade * before;
+    const F32x8 y = (x - after) * inverse;
+    store(samples + i, min(max(y, splat(-kMaxAmplitude)), splat(kMaxAmplitude)));
+    before = last_lane(added) + before * powers[7];
+  }
+  for (int lane = 0; lane < 8; ++lane) *non_finite += bads[lane];
+  offset = before[0];
+  for (; i < n; ++i) {
+    const float y = clean(samples[i], *non_finite) - offset;
+    samples[i] = clipped(y);
+    offset += follow * y;
+  }
+  return offset;
 }
 
 void int16_to_float32(const std::int16_t* in, float* out, int n) {
@@ -312,9 +361,9 @@ void multiply(const float* a, const float* b, float* out, int n) {
 }  // namespace
 
 extern const AnalysisKernels kAnalysisKernels;
-const AnalysisKernels kAnalysisKernels = {rfft,     rfft_power,  rfft_magnitude,   rfft_compressed, cosine_transform,
-                                          level,    clean_level, int16_to_float32, halfband,        bands,
-                                          compress, superflux,   spectrum_sums,    similarity,      center,
-                                          multiply, maxima};
+const AnalysisKernels kAnalysisKernels = {rfft,   rfft_power,  rfft_magnitude, rfft_compressed,  cosine_transform,
+                                          level,  clean_level, high_pass,      int16_to_float32, halfband,
+                                          bands,  compress,    superflux,      spectrum_sums,    similarity,
+                                          center, multiply,    maxima};
 
 }  // namespace fastring::FASTRING_ISA

@@ -53,6 +53,10 @@ struct AnalysisKernels {
   void (*level)(const float* in, float* out, int n, LevelSums* sums);
   // The same of samples that have been through it already: in[-1] is the sample before. The rest of sums stays 0.
   void (*clean_level)(const float* in, int n, LevelSums* sums);
+  // High pass in place: each sample less the offset before it, which takes in `follow` (below 1) of the difference.
+  // What comes in is made finite and clipped as by `level`, what goes out clipped. Any n. Returns the offset behind the
+  // last sample, and adds to *non_finite.
+  float (*high_pass)(float* samples, int n, float follow, float offset, std::int32_t* non_finite);
   void (*int16_to_float32)(const std::int16_t* in, float* out, int n);  // in / 32768; any n
   // out[i] = halfband FIR of in around in[2 i]; reads in[2 i - 15 .. 2 i + 15 (+ 16 of slack)]. n counts outputs.
   void (*halfband)(const float* in, float* out, int n);

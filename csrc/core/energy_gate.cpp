@@ -101,35 +101,18 @@ bool EnergyGate::push_any(const Sample* in, std::size_t samples, GateFrame* fram
   return any_held;
 }
 
-// The offset is a one-pole low pass; four samples at a time, so that they wait for one product and one sum only.
+// The stream begins at rest: its first offset is the mean of its first frame.
 void EnergyGate::high_pass(float* frame) noexcept {
-  LevelSums sums;
-  analysis_kernels().level(frame, frame, frame_samples_, &sums);
-  non_finite_ += sums.non_finite;
-  if (!has_before_) offset_ = sums.sum / static_cast<float>(frame_samples_);
-  const float keep = 1.0f - follow_;
-  const float keep2 = keep * keep;
-  const float keep3 = keep2 * keep;
-  const float keep4 = keep2 * keep2;
-  float before = offset_;
-  int i = 0;
-  for (; i + 4 <= frame_samples_; i += 4) {
-    const float new1 = follow_ * frame[i];
-    const float new2 = keep * new1 + follow_ * frame[i + 1];
-    const float new3 = keep * new2 + follow_ * frame[i + 2];
-    const float new4 = keep * new3 + follow_ * frame[i + 3];
-    frame[i] -= before;
-    frame[i + 1] -= keep * before + new1;
-    frame[i + 2] -= keep2 * before + new2;
-    frame[i + 3] -= keep3 * before + new3;
-    before = keep4 * before + new4;
+  const AnalysisKernels& kernels = analysis_kernels();
+  if (!has_before_) {
+    LevelSums sums;
+    kernels.level(frame, frame, frame_samples_, &sums);
+    non_finite_ += sums.non_finite;
+    offset_ = sums.sum / static_cast<float>(frame_samples_);
   }
-  for (; i < frame_samples_; ++i) {
-    const float x = frame[i];
-    frame[i] -= before;
-    before = keep * before + follow_ * x;
-  }
-  offset_ = before;
+  std::int32_t non_finite = 0;
+  offset_ = kernels.high_pass(frame, frame_samples_, follow_, offset_, &non_finite);
+  non_finite_ += non_finite;
 }
 
 // frame[-1] is the sample before it, finite already; 0 if there was none, and then the frame's start is no crossing.

@@ -95,6 +95,10 @@ FASTRING_INLINE I32x8 last_lane(I32x8 v) {
   return FASTRING_SHUFFLE8(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
 }
 
+FASTRING_INLINE F32x8 last_lane(F32x8 v) {
+  return FASTRING_SHUFFLE8(v, v, 7, 7, 7, 7, 7, 7, 7, 7);
+}
+
 FASTRING_INLINE F32x8 bits_to_float(I32x8 bits) {
   F32x8 value;
   __builtin_memcpy(&value, &bits, sizeof value);
@@ -243,6 +247,11 @@ FASTRING_INLINE I32x8 delayed(I32x8 before, I32x8 v) {
 }
 FASTRING_INLINE I32x8 last_lane(I32x8 v) {
   const I32x4 half = FASTRING_SHUFFLE4(v.high, v.high, 3, 3, 3, 3);
+  return {half, half};
+}
+
+FASTRING_INLINE F32x8 last_lane(F32x8 v) {
+  const F32x4 half = FASTRING_SHUFFLE4(v.high, v.high, 3, 3, 3, 3);
   return {half, half};
 }
 

@@ -214,6 +214,44 @@ TEST("behind the high pass an offset changes nothing but the offset") {
   }
 }
 
+// The definition, y[n] = x[n] - x[n - 1] + a y[n - 1] from the mean of the first frame on, in double.
+TEST("behind the high pass is what the definition says, for any frame length and corner") {
+  const auto samples = wandering(30 * 1000, 41);
+  for (const int length : {320, 333, 512, 777, 4096}) {
+    for (const double corner_hz : {1.0, 5.0, 200.0}) {
+      EnergyGate gate(kRate, length, 0, corner_hz);
+      const Run got = run(gate, samples, {1600});
+      const double a = std::exp(-2.0 * std::numbers::pi * corner_hz / kRate);
+      double before = 0.0;
+      for (int i = 0; i < length; ++i) before += samples[static_cast<std::size_t>(i)] / 32768.0 / length;
+      double y = 0.0;
+      double worst = 0.0;
+      for (std::size_t i = 0; i < got.audio.size(); ++i) {
+        const double x = samples[i] / 32768.0;
+        y = x - before + a * y;
+        before = x;
+        worst = std::max(worst, std::fabs(y - static_cast<double>(got.audio[i])));
+      }
+      CHECK(worst < 2e-6);
+    }
+  }
+}
+
+TEST("NaN, infinity and huge samples come no further than the high pass") {
+  EnergyGate gate(kRate, 333, 0, 200.0);
+  std::vector<float> bad(23 * 333, 0.25f);
+  bad[1] = std::numeric_limits<float>::quiet_NaN();
+  bad[400] = -std::numeric_limits<float>::infinity();
+  bad[665] = std::numeric_limits<float>::infinity();  // behind the last whole eight of a frame
+  bad[700] = 3e38f;
+  bad[701] = -3e38f;
+  const Run got = run(gate, bad, {100});
+  CHECK(gate.non_finite_samples() == 3);
+  for (const float sample : got.audio) CHECK(std::fabs(sample) <= 1e6f);
+  CHECK(got.frames[2].level_db > 90.0f);
+  CHECK(got.frames.back().level_db < -100.0f);
+}
+
 TEST("a gate that was reset is a new gate") {
   const auto first = wandering(50 * kFrame + 17, 21);
   const auto second = wandering(50 * kFrame, 22);
