@@ -41,8 +41,8 @@ class Desk:
         self.forgotten.append(stream_id)
         self.dispatcher.forgotten(stream_id)
 
-    def submit(self, stream: str, number: int, kind: Kind = "final", now: float = 0.0) -> Ticket:
-        job = Job(number, stream, 0 if kind == "partial" else number, kind, 0, np.zeros(0, np.float32))
+    def submit(self, stream: str, number: int, kind: Kind = "final", now: float = 0.0, due_s: float = 0.0) -> Ticket:
+        job = Job(number, stream, 0 if kind == "partial" else number, kind, 0, np.zeros(0, np.float32), due_s=due_s)
         ticket = Ticket(job, self.told.append, now)
         self.dispatcher.submit(ticket)
         return ticket
@@ -221,10 +221,10 @@ def test_whatever_happens_each_ticket_is_answered_once(
 def test_a_final_that_loses_its_place_may_come_again() -> None:
     desk = Desk(total=3)
     for number in range(3):
-        desk.submit("a", number)
-    desk.submit("b", 3)
+        desk.submit("a", number, due_s=number)
+    desk.submit("b", 3, due_s=-1.0)
     (text,) = desk.texts()
-    assert text == "a has most jobs waiting, and all places are taken"
+    assert text == "all places are taken, and another answer has been owed for longer"
     assert isinstance(desk.told[0].error, QueueFullError)
     assert desk.told[0].job.job_id == 2
 

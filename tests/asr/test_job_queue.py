@@ -17,9 +17,13 @@ Kind = Literal["partial", "final"]
 NO_AUDIO = np.zeros(0, np.float32)
 
 
-def ticket(stream: str, number: int, kind: Kind = "final", utterance: int | None = None) -> Ticket:
+def ticket(
+    stream: str, number: int, kind: Kind = "final", utterance: int | None = None, owed_for_s: float = 0.0
+) -> Ticket:
+    """A ticket that comes at second `number`, after its answer has been owed for so long."""
     utterance = number if utterance is None else utterance
-    return Ticket(Job(number, stream, utterance, kind, 0, NO_AUDIO), lambda _: None, accepted_s=number)
+    job = Job(number, stream, utterance, kind, 0, NO_AUDIO, created_s=number, due_s=number - owed_for_s)
+    return Ticket(job, lambda _: None, accepted_s=number)
 
 
 def queue(per_stream: int = 3, total: int = 100, *, in_order: bool = False) -> JobQueue:
@@ -31,14 +35,39 @@ def names(tickets: list[Ticket]) -> str:
 
 
 def drain(jobs: JobQueue) -> str:
-    return names([ticket for _ in range(len(jobs)) for ticket in jobs.take(1)])
+    """All that waits, each run before the next is taken."""
+    done: list[Ticket] = []
+    while taken := jobs.take(1):
+        done += taken
+        jobs.finish(taken[0])
+    return names(done)
 
 
-def test_streams_take_turns_and_each_is_served_in_order() -> None:
+def test_of_finals_the_one_that_is_owed_for_longest_goes_first_whoever_it_is_of() -> None:
+    jobs = queue()
+    for number, (stream, owed_for_s) in enumerate([("a", 0), ("a", 0), ("b", 1.5), ("c", 4), ("b", 0)]):
+        jobs.put(ticket(stream, number, owed_for_s=owed_for_s))
+    assert drain(jobs) == "c3 a0 b2 a1 b4"
+
+
+def test_of_partials_streams_take_turns() -> None:
     jobs = queue()
     for number, stream in enumerate("aaabbc"):
-        jobs.put(ticket(stream, number))
+        jobs.put(ticket(stream, number, "partial"))
     assert drain(jobs) == "a0 b3 c5 a1 b4 a2"
+
+
+def test_a_stream_has_one_partial_running_and_the_next_waits_in_line_behind_it() -> None:
+    jobs = queue()
+    jobs.put(ticket("a", 0, "partial", utterance=7))
+    (first,) = jobs.take(1)
+    jobs.put(ticket("a", 1, "partial", utterance=7))
+    jobs.put(ticket("a", 2, "final", utterance=6))
+    assert names(jobs.take(1)) == "a2"
+    assert jobs.take(1) == []
+    jobs.put(ticket("b", 3, "partial"))
+    jobs.finish(first)
+    assert drain(jobs) == "b3 a1"
 
 
 def test_finals_go_before_partials() -> None:
@@ -82,7 +111,7 @@ def test_a_full_share_refuses_and_changes_nothing() -> None:
         with pytest.raises(QueueFullError, match="a has 2 jobs waiting: max_queue is 2"):
             jobs.put(ticket("a", 2, kind))
     jobs.put(ticket("b", 3))
-    assert drain(jobs) == "a0 b3 a1"
+    assert drain(jobs) == "a0 a1 b3"
 
 
 def test_a_final_evicts_the_newest_partial_of_its_full_share() -> None:
@@ -109,44 +138,20 @@ def test_a_full_queue_refuses_partials_and_lets_finals_evict_the_last_partial() 
     assert drain(jobs) == "c2 d4 e5"
 
 
-def test_where_all_is_full_of_finals_who_has_most_gives_a_place_to_who_has_none() -> None:
-    jobs = queue(total=4)
-    for number, stream in enumerate("aab"):
-        jobs.put(ticket(stream, number))
-    last = ticket("a", 3)
-    jobs.put(last)
-    assert jobs.put(ticket("c", 4)) == [(last, "evicted")]
-    with pytest.raises(QueueFullError):  # one more is not many more
-        jobs.put(ticket("b", 5))
-    assert drain(jobs) == "a0 b2 c4 a1"
-
-
-def test_who_was_turned_away_first_has_the_next_place() -> None:
-    jobs = queue(total=2)
+def test_where_all_is_full_of_finals_the_place_is_whose_is_owed_for_longest() -> None:
+    jobs = queue(total=3)
     for number, stream in enumerate("ab"):
         jobs.put(ticket(stream, number))
-    for number, stream in enumerate("cd", start=2):
-        with pytest.raises(QueueFullError):
-            jobs.put(ticket(stream, number))
-    assert names(jobs.take(1)) == "a0"
-    for number, stream in enumerate("aed", start=4):  # the place is kept for c
-        with pytest.raises(QueueFullError):
-            jobs.put(ticket(stream, number))
-    jobs.put(ticket("c", 6))
-    jobs.take(1)
-    jobs.put(ticket("a", 100))  # d has not come again for long, and e neither
-    assert drain(jobs) == "c6 a100"
-
-
-def test_who_has_gone_keeps_no_place() -> None:
-    jobs = queue(total=1)
-    jobs.put(ticket("a", 0))
+    last = ticket("b", 2)
+    jobs.put(last)
     with pytest.raises(QueueFullError):
-        jobs.put(ticket("b", 1))
-    jobs.remove_stream("b")
-    jobs.take(1)
-    jobs.put(ticket("c", 2))
-    assert drain(jobs) == "c2"
+        jobs.put(ticket("c", 3))
+    assert jobs.put(ticket("c", 4, owed_for_s=2.5)) == [(last, "evicted")]
+    with pytest.raises(QueueFullError):  # as long as another is not longer
+        jobs.put(ticket("d", 5, owed_for_s=3.5))
+    with pytest.raises(QueueFullError):  # and a partial drives nobody out
+        jobs.put(ticket("e", 6, "partial", owed_for_s=9))
+    assert drain(jobs) == "a0 b1 c4"
 
 
 def test_a_batch_is_of_one_kind_and_of_several_streams() -> None:
@@ -154,7 +159,7 @@ def test_a_batch_is_of_one_kind_and_of_several_streams() -> None:
     for number, stream in enumerate("aab"):
         jobs.put(ticket(stream, number))
     jobs.put(ticket("c", 3, "partial"))
-    assert names(jobs.take(8)) == "a0 b2 a1"
+    assert names(jobs.take(8)) == "a0 a1 b2"
     assert names(jobs.take(8)) == "c3"
     assert jobs.take(8) == []
 
@@ -232,12 +237,11 @@ def test_nothing_is_lost_doubled_or_over_the_limits(
             assert max(Counter(t.job.stream_id for t in running).values(), default=0) <= 1
     for each in running:
         jobs.finish(each)
-    if not in_order:
-        drain(jobs)
-        assert len(jobs) == 0
+    drain(jobs)
+    assert len(jobs) == 0
 
 
-def test_a_ticket_that_is_put_back_is_the_next_of_its_class() -> None:
+def test_a_ticket_that_is_put_back_has_its_old_place() -> None:
     jobs = queue(per_stream=1, total=3)
     for number, (stream, kind) in enumerate([("a", "final"), ("b", "final"), ("c", "partial")]):
         jobs.put(ticket(stream, number, kind))  # type: ignore[arg-type]
@@ -252,6 +256,7 @@ def test_a_partial_that_is_put_back_gives_way_to_what_is_newer() -> None:
     jobs.put(ticket("a", 0, "partial", utterance=1))
     (first,) = jobs.take(1)
     jobs.put(ticket("a", 1, "partial", utterance=1))
+    jobs.finish(first)
     assert not jobs.put_back(first)
     assert drain(jobs) == "a1"
 
@@ -264,40 +269,54 @@ def test_removing_what_does_not_wait_changes_nothing() -> None:
     assert drain(jobs) == "a0"
 
 
-PUTS = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["partial", "final"]), st.integers(0, 3)))
+def test_a_partial_that_is_put_back_is_the_next_partial() -> None:
+    jobs = queue()
+    for number, stream in enumerate("ab"):
+        jobs.put(ticket(stream, number, "partial"))
+    (first,) = jobs.take(1)
+    jobs.finish(first)
+    assert jobs.put_back(first)
+    assert drain(jobs) == "a0 b1"
+
+
+PUTS = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from(["partial", "final"]), st.integers(0, 3), st.integers(0, 9))
+)
 
 
 @given(PUTS, st.randoms(use_true_random=False))
-def test_finals_first_oldest_first_and_nobody_waits_for_more_than_one_of_each_other(
-    puts: list[tuple[str, Kind, int]], rng: random.Random
+def test_finals_first_longest_owed_first_and_of_partials_nobody_waits_for_more_than_one_of_each_other(
+    puts: list[tuple[str, Kind, int, int]], rng: random.Random
 ) -> None:
     jobs = queue(per_stream=1000, total=1000)
     pending = list(enumerate(puts))
     overtaken: Counter[tuple[Ticket, str]] = Counter()
     while pending or len(jobs):
         if pending and rng.random() < 0.6:
-            number, (stream, kind, utterance) = pending.pop(0)
-            jobs.put(ticket(stream, number, kind, utterance))
+            number, (stream, kind, utterance, owed_for_s) = pending.pop(0)
+            jobs.put(ticket(stream, number, kind, utterance, owed_for_s))
             continue
         waiting = list(jobs)
         for taken in jobs.take(1):
-            job = taken.job
+            jobs.finish(taken)
             finals = [t for t in waiting if t.job.kind == "final"]
-            assert job.kind == "final" or not finals
-            same = [t for t in waiting if t.job.kind == job.kind]
-            mine = [t for t in same if t.job.stream_id == job.stream_id]
-            assert taken is mine[0]
-            heads = {t.job.stream_id: t for t in reversed(same)}
+            if finals:
+                mine = [t for t in finals if t.job.stream_id == taken.job.stream_id]
+                assert taken is mine[0]
+                heads = {t.job.stream_id: t for t in reversed(finals)}
+                assert taken.due_s == min(head.due_s for head in heads.values())
+                continue
+            heads = {t.job.stream_id: t for t in reversed(waiting)}
+            assert taken is heads.pop(taken.job.stream_id)
             for other in heads.values():
-                if other.job.stream_id != job.stream_id:
-                    overtaken[other, job.stream_id] += 1
-    # While a stream's oldest job waited, another stream had its turn at most twice: once it was before it in line, and
-    # once more where the class of its first job had changed meanwhile.
+                overtaken[other, taken.job.stream_id] += 1
+    # While a stream's oldest partial waited, another stream had its turn at most twice: once it was before it in line,
+    # and once more where a final of its own came and went meanwhile.
     assert max(overtaken.values(), default=0) <= 2
 
 
 @given(st.permutations("abcdefgh"), st.sampled_from(["partial", "final"]))
-def test_one_job_each_means_oldest_deadline_first(order: list[str], kind: Kind) -> None:
+def test_one_job_each_means_oldest_first(order: list[str], kind: Kind) -> None:
     jobs = queue()
     for number, stream in enumerate(order):
         jobs.put(ticket(stream, number, kind))

@@ -61,13 +61,15 @@ def test_as_many_run_as_the_engine_allows(new_pool: NewPool, outcomes: Outcomes)
     assert sorted(outcomes.texts(5)) == ["s00", "s10", "s20", "s30", "s40"]
 
 
-def test_finals_first_and_streams_in_turn(new_pool: NewPool, engine: Engine, outcomes: Outcomes) -> None:
+def test_finals_first_and_each_kind_in_the_order_they_came(
+    new_pool: NewPool, engine: Engine, outcomes: Outcomes
+) -> None:
     pool = new_pool(engine)
     begin(pool, engine, outcomes)
     for number, (stream, kind) in enumerate([("a", "partial"), ("b", "final"), ("b", "final"), ("c", "final")], 1):
         pool.submit(job(stream, number, kind), outcomes)
     engine.open()
-    assert outcomes.texts(5) == ["x0", "b2", "c4", "b3", "a1"]
+    assert outcomes.texts(5) == ["x0", "b2", "b3", "c4", "a1"]
 
 
 def test_a_replaced_partial_is_answered_while_the_engine_is_busy(

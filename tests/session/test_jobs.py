@@ -30,14 +30,40 @@ def test_a_job_says_whose_and_what_it_is() -> None:
 
 def test_room_is_counted_until_a_job_is_settled() -> None:
     desk, (first, _) = desk_with("partial", "final", most=2)
-    assert desk.has_partial
+    assert desk.partials == 1
     assert not desk.has_room
     request = desk.settle(Outcome(first, Hypothesis(())), 2.0)
     assert request is not None
     assert request.utterance is UTTERANCE
     assert desk.has_room
-    assert not desk.has_partial
+    assert desk.partials == 0
     assert desk.settle(Outcome(first, Hypothesis(())), 2.0) is None
+
+
+def test_of_partials_only_the_last_takes_room() -> None:
+    desk, (_, waiting) = desk_with("partial", "partial", most=2)
+    assert (desk.partials, desk.has_room) == (2, True)
+    desk.make(UTTERANCE, Want("final", 20, 25, 1.0), np.zeros(5, np.float32), 1.5)
+    assert not desk.has_room
+    desk.settle(Outcome(waiting, None, JobDroppedError("replaced")), 2.0)
+    assert (desk.partials, desk.has_room) == (1, False)
+
+
+def finals_due_s(*audio: tuple[float, float]) -> list[float]:
+    """Since when finals are owed that end at second x of their stream, of which the last came at second y."""
+    desk = JobDesk("stream", "en", 100)
+    for end_s, arrived_s in audio:
+        want = Want("final", 0, round(end_s * 16_000), arrived_s)
+        desk.make(UTTERANCE, want, np.zeros(5, np.float32), arrived_s + 7)
+    return [job.due_s for job in desk.take()]
+
+
+def test_a_final_is_owed_from_when_its_audio_came() -> None:
+    assert finals_due_s((2, 102), (5, 105.2), (6, 106), (7, 130)) == [102, 105.2, 106, 130]
+
+
+def test_what_comes_faster_than_anybody_speaks_is_owed_no_sooner_than_at_twice_that_pace_and_never_much_later() -> None:
+    assert finals_due_s((2, 100), (4, 100), (5, 100), (15, 100), (16, 101.8)) == [100, 101, 101.5, 102, 102.5]
 
 
 def test_latency_by_stage() -> None:
@@ -62,7 +88,9 @@ def test_a_refused_final_is_tried_again_ever_later_and_a_refused_partial_is_not(
         assert desk.take() == []
         now = desk.next_retry
         desk.retry(now)
-        assert desk.take() == [final]
+        (again,) = desk.take()
+        assert (again.job_id, again.samples, again.due_s) == (final.job_id, final.samples, final.due_s)
+        assert again.created_s == now
         assert desk.next_retry is None
     assert waits == pytest.approx([RETRY_S, 0.5, 1.0, 2.0, 2.0, 2.0])
     assert desk.counts["refused"] == 7

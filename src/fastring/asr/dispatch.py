@@ -93,7 +93,7 @@ class Dispatcher:
             if other.job.kind == "partial":
                 self._drop(other, reason, ticket.accepted_s)
             else:
-                error = QueueFullError(f"{other.job.stream_id} has most jobs waiting, and all places are taken")
+                error = QueueFullError("all places are taken, and another answer has been owed for longer")
                 self._answer(other, "dropped", error, ticket.accepted_s)
 
     def cancel(self, stream_id: str, now: float) -> None:

@@ -1,15 +1,16 @@
 """Which job runs next: a bounded, fair queue of many streams. A plain data structure: no threads, no clock, no locks.
 
-Finals go before partials. Within a class, streams take turns, one job each, oldest first within a stream; so a stream
-with three jobs waiting delays another one's first by one job at most. A newer partial takes the place of an older one
-of its utterance, and a final makes the partials of its utterance pointless.
+Finals go before partials, and of the finals the one that has been owed for longest, whoever's it is; where there is not
+room for all, those that are owed for longest have it. Of partials, streams take turns, and have one running at most. A
+newer partial takes the place of an older one of its utterance, also in the line, so however long the line is, what is
+decoded is new; and a final makes the partials of its utterance pointless.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fastring.errors import QueueFullError
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from fastring.asr.transcriber import Job, Outcome
 
 __all__ = ["JobQueue", "Ticket"]
-
-_REMEMBERED_S: Final = 5.0  # a session comes again every two seconds at least; one that does not has given up
 
 
 @dataclass(slots=True, eq=False)
@@ -32,6 +31,11 @@ class Ticket:
     accepted_s: float
     started_s: float | None = None
     tries: int = 0  # engine calls that failed on it or never came back
+
+    @property
+    def due_s(self) -> float:
+        """Since when its answer is owed, on the clock of the pool."""
+        return self.accepted_s + self.job.due_s - self.job.created_s
 
 
 class JobQueue:
@@ -48,11 +52,11 @@ class JobQueue:
         self._max_total = self._places = max_total
         self._in_order = in_order
         self._lanes: dict[str, list[Ticket]] = {}  # in order of arrival; no empty lanes
-        # Streams whose turn may come, next first. A stream stands in one of them, or in none while it is held.
-        self._finals: OrderedDict[str, None] = OrderedDict()
-        self._partials: OrderedDict[str, None] = OrderedDict()
-        self._turned_away: dict[str, float] = {}  # streams without any place, in turn, and when they last came
+        # Streams whose turn may come. A stream stands in one of them, or in none while it is held.
+        self._finals: dict[str, None] = {}
+        self._partials: OrderedDict[str, None] = OrderedDict()  # next first
         self._held: Counter[str] = Counter()
+        self._partly_heard: set[str] = set()  # streams of which a partial runs
         self._waiting = 0
 
     def __len__(self) -> int:
@@ -80,7 +84,6 @@ class JobQueue:
         lane = self._lanes.get(job.stream_id, [])
         obsolete = [other for other in lane if _makes_obsolete(job, other.job)]
         victim = self._victim(ticket, lane, obsolete)
-        self._turned_away.pop(job.stream_id, None)
         # A replaced partial leaves its place in the line to the one that replaces it.
         at = lane.index(obsolete[0]) if obsolete and job.kind == "partial" else len(lane)
         lane.insert(at, ticket)
@@ -95,7 +98,7 @@ class JobQueue:
         return gone
 
     def put_back(self, ticket: Ticket) -> bool:
-        """Let a ticket that was taken wait again, as the next of its class; the limits were kept when it first came.
+        """Let a ticket that was taken wait again, a partial as the next one; the limits were kept when it first came.
 
         Returns:
             False if something newer makes it pointless; it does not wait then.
@@ -107,9 +110,8 @@ class JobQueue:
         lane.insert(0, ticket)
         self._waiting += 1
         self._place(job.stream_id)
-        for line in (self._finals, self._partials):
-            if job.stream_id in line:
-                line.move_to_end(job.stream_id, last=False)
+        if job.stream_id in self._partials:
+            self._partials.move_to_end(job.stream_id, last=False)
         return True
 
     def take(self, n: int) -> list[Ticket]:
@@ -124,14 +126,20 @@ class JobQueue:
             self._partials.pop(ticket.job.stream_id, None)
             if self._in_order:
                 self.hold(ticket.job.stream_id)
+            elif ticket.job.kind == "partial":
+                self._partly_heard.add(ticket.job.stream_id)
             self._place(ticket.job.stream_id)
             taken.append(ticket)
         return taken
 
     def finish(self, ticket: Ticket) -> None:
         """The ticket that was taken has run; the next of its stream may."""
+        stream_id = ticket.job.stream_id
         if self._in_order:
-            self.release(ticket.job.stream_id)
+            self.release(stream_id)
+        elif ticket.job.kind == "partial":
+            self._partly_heard.discard(stream_id)
+            self._place(stream_id)
 
     def hold(self, stream_id: str) -> None:
         """Take no job of this stream until `release`; holds are counted."""
@@ -159,7 +167,6 @@ class JobQueue:
 
     def remove_stream(self, stream_id: str) -> list[Ticket]:
         """Take all waiting tickets of a stream out."""
-        self._turned_away.pop(stream_id, None)
         gone = list(self._lanes.get(stream_id, ()))
         for ticket in gone:
             self.remove(ticket)
@@ -169,13 +176,13 @@ class JobQueue:
         """Who must go besides the obsolete, if the queue would be too full.
 
         A final takes the place of a partial: of its own stream, or of the one that came last where all is full. Where
-        all is full of finals, a stream that has none waiting, or few, takes the last place of the one that has most: so
+        all is full of finals, it takes the place of the one that is owed for the shortest time, if that is shorter: so
         clients wait alike, and not as they were lucky to find a place.
         """
         job = ticket.job
         share_full = len(lane) - len(obsolete) >= self._max_per_stream
         free = self._places - self._waiting + len(obsolete)
-        if not share_full and free > self._before(ticket):
+        if not share_full and free > 0:
             return None
         if job.kind == "final":
             own = [other for other in lane if other.job.kind == "partial" and other not in obsolete]
@@ -183,42 +190,30 @@ class JobQueue:
             candidates = own or [other for other in everyone if other not in obsolete]
             if candidates:
                 return max(candidates, key=lambda other: other.accepted_s)
-            greediest = max(self._lanes.values(), key=len, default=lane)
-            if not share_full and len(greediest) > len(lane) + 1:
-                return greediest[-1]
+            last = max(self, key=lambda other: other.due_s, default=ticket)
+            if not share_full and last.due_s > ticket.due_s:
+                return last
         if share_full:
             raise QueueFullError(f"{job.stream_id} has {len(lane)} jobs waiting: max_queue is {self._max_per_stream}")
-        if job.kind == "final" and not lane:
-            self._turned_away[job.stream_id] = ticket.accepted_s
         limit = f"max_queue_total is {self._max_total}"
         if self._places < self._max_total:
             limit = f"a slow engine answers no more than {self._places} in time (asr.timeout_s)"
         raise QueueFullError(f"{self._waiting} jobs wait in all: {limit}")
 
-    def _before(self, ticket: Ticket) -> int:
-        """How many places are kept for others, who were turned away before this stream was and will come again."""
-        if not self._turned_away:
-            return 0
-        now = ticket.accepted_s
-        self._turned_away = {name: at for name, at in self._turned_away.items() if now - at <= _REMEMBERED_S}
-        names = list(self._turned_away)
-        name = ticket.job.stream_id
-        return names.index(name) if name in self._turned_away else len(names)
-
     def _next(self) -> Ticket | None:
-        stream_id = next(iter(self._finals or self._partials), None)
-        if stream_id is None:
-            return None
-        lane = self._lanes[stream_id]
-        if self._in_order:
-            return lane[0]
-        return next((ticket for ticket in lane if ticket.job.kind == "final"), lane[0])
+        if self._finals:
+            finals = (next(it for it in self._lanes[name] if it.job.kind == "final") for name in self._finals)
+            longest_owed = min(finals, key=lambda ticket: ticket.due_s)
+            return self._lanes[longest_owed.job.stream_id][0] if self._in_order else longest_owed
+        stream_id = next(iter(self._partials), None)
+        return None if stream_id is None else self._lanes[stream_id][0]
 
     def _place(self, stream_id: str) -> None:
         """Let a stream stand in the right line; where it stands there already, it keeps its place."""
         lane = () if self._held[stream_id] else self._lanes.get(stream_id, ())
         has_final = any(ticket.job.kind == "final" for ticket in lane)
-        for line, belongs in ((self._finals, has_final), (self._partials, bool(lane) and not has_final)):
+        has_partial = bool(lane) and not has_final and stream_id not in self._partly_heard
+        for line, belongs in ((self._finals, has_final), (self._partials, has_partial)):
             if belongs:
                 line.setdefault(stream_id)
             else:

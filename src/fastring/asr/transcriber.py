@@ -82,7 +82,8 @@ class Job:
         start: sample index of `samples[0]` in the stream.
         samples: the audio.
         language: code, or "" to let the engine decide.
-        created_s: monotonic seconds when the job was made.
+        created_s: monotonic seconds when the job was made, or offered again.
+        due_s: on the same clock, from when on its answer is owed: the pool takes finals in that order.
         in_pause: of a partial: the speaker has paused, so this may be all of the segment. An engine that hears it just
             as it would hear a final says so in its answer (`Hypothesis.as_final`).
     """
@@ -95,6 +96,7 @@ class Job:
     samples: NDArray[np.float32] = field(repr=False)
     language: str = ""
     created_s: float = 0.0
+    due_s: float = 0.0
     in_pause: bool = False
 
     @property

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Conversation"]
 
 _SAMPLE_RATE: Constant = 16_000
+_MOST_PARTIALS: Constant = 2  # out at a time: one that the engine hears, and one that waits or was just replaced
 _NO_TIME: Constant = Latency(0.0, 0.0, 0.0, 0.0)
 
 
@@ -195,7 +196,7 @@ class Conversation:
     # --- jobs ------------------------------------------------------------------------------------------------------
 
     def make_jobs(self, now: float) -> None:
-        """Whole segments first, oldest first; then the newest partial, if none is out."""
+        """Whole segments first, oldest first; then the newest partial, though one may be running and one waiting."""
         for utterance in tuple(self._utterances):
             while self._desk.has_room and (want := utterance.take_final()) is not None:
                 known = utterance.kept_for(want) if want.start < want.end else ()
@@ -206,7 +207,7 @@ class Conversation:
                     self._whole_decoded(utterance, known, Latency(since_ms, 0.0, 0.0, since_ms), now)
         self._troubles.owed(len(self._desk), self._desk.owed_since, now)
         speaking = self._speaking if self._partials else None
-        if speaking is None or self._desk.has_partial or not self._desk.has_room:
+        if speaking is None or self._desk.partials >= _MOST_PARTIALS or not self._desk.has_room:
             return
         if (want := speaking.take_partial()) is not None:
             self._make_job(speaking, want, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from fastring.asr.transcriber import Job
@@ -20,6 +20,9 @@ __all__ = ["RETRY_S", "JobDesk", "Request", "is_dropped", "is_refused"]
 
 RETRY_S: Final = 0.25  # the first wait after a refusal; each further one is twice as long,
 _RETRY_LONGEST_S: Final = 2.0  # up to this
+_SAMPLE_RATE: Final = 16_000
+_FASTEST: Final = 2.0  # times real time: audio that comes faster is owed no sooner than if it came like this,
+_LATEST_S: Final = 2.0  # but no later than so long after it came
 
 
 @dataclass(slots=True)
@@ -48,7 +51,7 @@ class JobDesk:
     Args:
         stream_id: whose jobs they are.
         language: code, or "" to let the engine decide.
-        most: jobs that may be out at a time.
+        most: jobs that may be out at a time; see `has_room`.
     """
 
     def __init__(self, stream_id: str, language: str, most: int) -> None:
@@ -57,17 +60,19 @@ class JobDesk:
         self._most = most
         self._requests: dict[int, Request] = {}
         self._ready: list[Job] = []
+        self._last_due = (float("-inf"), 0)  # of the last final: since when it is owed, and the sample it ends at
         self.counts: Counter[str] = Counter()  # partial, final; refused, failed
 
     @property
     def has_room(self) -> bool:
-        """Whether another job may go out."""
-        return len(self._requests) < self._most
+        """Whether another job may go out. Partials count as one: the newest takes the place of those before it."""
+        out = len(self._requests)
+        return out < self._most or out - max(0, self.partials - 1) < self._most
 
     @property
-    def has_partial(self) -> bool:
-        """Whether a partial is out."""
-        return any(request.want.kind == "partial" for request in self._requests.values())
+    def partials(self) -> int:
+        """How many partials are out."""
+        return sum(request.want.kind == "partial" for request in self._requests.values())
 
     @property
     def owed_since(self) -> float | None:
@@ -107,6 +112,7 @@ class JobDesk:
             samples=samples,
             language=self._language,
             created_s=now,
+            due_s=want.arrived if want.kind == "partial" else self._due_s(want),
             in_pause=want.in_pause,
         )
         self.counts[want.kind] += 1
@@ -134,7 +140,18 @@ class JobDesk:
             if request.retry_at is not None and request.retry_at <= now:
                 request.retry_at = None
                 request.tries += 1
+                request.job = replace(request.job, created_s=now)
                 self._ready.append(request.job)
+
+    def _due_s(self, want: Want) -> float:
+        """Since when a final is owed: since its audio was there, or would have been if it had come more slowly.
+
+        So a client that sends an hour at once does not get hours of the engine before anybody who speaks now.
+        """
+        due_s, end = self._last_due
+        paced_s = due_s + (want.end - end) / _SAMPLE_RATE / _FASTEST
+        self._last_due = (min(max(want.arrived, paced_s), want.arrived + _LATEST_S), want.end)
+        return self._last_due[0]
 
 
 def is_refused(outcome: Outcome) -> bool:

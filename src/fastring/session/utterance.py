@@ -176,7 +176,7 @@ class Utterance:
 
     def partial_decoded(self, start: int, words: Sequence[Word], end: int) -> bool:
         """Take a hypothesis of the open segment, or of the last one, until its final; False if it has moved on."""
-        if self.state not in (State.OPEN, State.ENDING) or start != self._start:
+        if self.state not in (State.OPEN, State.ENDING) or start != self._start or end < self.decoded:
             return False
         self._agreement.push(words, end)
         self.decoded = max(self.decoded, end)

@@ -3,8 +3,9 @@
 Theory of operation. Audio waits in the `Inbox` until there is room for it. `Listening` writes it to the stream's ring
 and takes it, frame by frame, through the speech detector and the endpointer, which says where speech starts and ends.
 Each stretch of speech is an `Utterance` of the `Conversation`; several may be under way, for one may still be decoded
-while the next is spoken. Utterances say which decodes they want; jobs are made of them, whole segments first, and at
-most one partial at a time: if the engine is slow, the newest takes its turn and the ones between are never made.
+while the next is spoken. Utterances say which decodes they want; jobs are made of them, whole segments first. Of
+partials one may be with the engine and one wait for it: if the engine is slow, the newest takes the place of the one
+that waits, so that what is heard next is never older than it must be.
 Outcomes go back to their utterance, and what it has to say goes to the `Outbox`, which keeps the order: all events of
 one utterance come before those of the next.
 
