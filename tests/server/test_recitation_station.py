@@ -43,7 +43,7 @@ async def test_a_recitation_is_followed_and_judged(server: Running) -> None:
     result = messages[-1]
     assert result["type"] == "final_result"
     assert (result["transcript"], result["score"], result["extra_words"]) == (reference, 1.0, [])
-    assert result["duration"] == pytest.approx(len(TWO_UTTERANCES) / 32_000, abs=1.2)
+    assert result["duration"] == pytest.approx(len(TWO_UTTERANCES) / 32_000, abs=0.001)
     for message in messages[:-1]:
         assert set(message["latency_ms"]) == {"buffer_ms", "inference_ms", "total_ms"}
         assert message["server_busy"] is False

@@ -84,3 +84,11 @@ def test_silence_leaves_every_word_missing() -> None:
     assert isinstance(result, RecitationResult)
     assert [word.status for word in result.verification.words] == ["missing", "missing"]
     assert result.verification.score == 0.0
+
+
+def test_it_is_as_long_as_its_audio_with_the_silence_around_the_words() -> None:
+    session = RecitationSession("one", 0.6)
+    session.receive(final("one", end=16_000), samples=20_000)
+    result = session.receive(Closed("requested"), samples=24_000)
+    assert isinstance(result, RecitationResult)
+    assert result.end == 24_000

@@ -128,7 +128,7 @@ class RecitationStation:
     def hear(self, event: Event) -> None:
         """Turn what the session says into feedback; see `VoiceListener`."""
         stats = self._runner.stats()
-        told = self._recitation.receive(event, queue_depth=stats.open_utterances)
+        told = self._recitation.receive(event, queue_depth=stats.open_utterances, samples=stats.samples)
         if told is not None:
             self._post(told)
         if isinstance(event, Closed) or (isinstance(event, Failure) and event.fatal):

@@ -53,13 +53,17 @@ class RecitationSession:
         self._failure = ""
         self._end = 0
 
-    def receive(self, event: Event, *, queue_depth: int = 0) -> Recitation | RecitationResult | RecitationFailed | None:
+    def receive(
+        self, event: Event, *, queue_depth: int = 0, samples: int = 0
+    ) -> Recitation | RecitationResult | RecitationFailed | None:
         """Take an event of the voice session; return what the client is to be told, if anything.
 
         Args:
             event: any.
             queue_depth: jobs of this client that wait for the engine.
+            samples: length of the audio so far, silence before and after the words included.
         """
+        self._end = max(self._end, samples)
         if isinstance(event, Partial):
             self._end = max(self._end, event.end)
             stable = words_of(event.stable_text)

@@ -50,7 +50,7 @@ async def test_the_upload_says_what_the_socket_says(serve: Serve, digits: Transc
             await ws.send_str('{"type":"end"}')
             messages = [message.json() async for message in ws]
     live = messages[-1]
-    for name in ("transcript", "score", "word_feedback", "extra_words"):
+    for name in ("transcript", "score", "word_feedback", "extra_words", "duration"):
         assert live[name] == uploaded[name]
 
 
