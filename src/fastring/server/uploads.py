@@ -54,6 +54,7 @@ class Upload:
         channels: their mean, or the one of that number.
         language: code, or "" for the configured one.
         endpoint: when its speech starts and ends, if not as configured.
+        part: what the client calls it; an error names it.
     """
 
     data: bytes
@@ -61,6 +62,7 @@ class Upload:
     channels: Channels = "mix"
     language: str = ""
     endpoint: EndpointSettings | None = None
+    part: str = "file"
 
 
 class Uploads:
@@ -216,7 +218,7 @@ class UploadRun:
             if told is None:
                 return
             if isinstance(told, BaseException):
-                raise _problem(told) from told
+                raise _problem(told, self._upload.part) from told
             self.finals.append(told)
             yield told
 
@@ -289,10 +291,10 @@ def transcript_of(finals: list[Final], samples: int) -> Transcript:
     return Transcript(join_words(words), tuple(finals), samples, language)
 
 
-def _problem(error: BaseException) -> BaseException:
+def _problem(error: BaseException, part: str) -> BaseException:
     """What is wrong with the upload is the client's fault; the rest is ours."""
     if isinstance(error, AudioError):
-        return Problem(400, "invalid_audio", str(error), param="file")
+        return Problem(400, "invalid_audio", str(error), param=part)
     if isinstance(error, FastringError):
         return Problem(500, error.code, str(error))
     return error

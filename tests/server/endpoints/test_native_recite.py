@@ -74,7 +74,8 @@ async def test_what_cannot_be_verified_is_refused(
 
 async def test_an_upload_must_be_audio(server: Running) -> None:
     assert (await verify(server, b"", reference="one"))[1]["error"]["param"] == "audio"
-    assert (await verify(server, b"no audio at all", reference="one"))[0] == 400
+    status, body = await verify(server, b"no audio at all", reference="one")
+    assert (status, body["error"]["code"], body["error"]["param"]) == (400, "invalid_audio", "audio")
     status, body = await server.post("/verify", json={"reference": "one"})
     assert (status, body["error"]["code"]) == (415, "unsupported_media_type")
 

@@ -88,7 +88,7 @@ async def verify_upload(request: web.Request) -> web.Response:
         audio, fields = await _parts(request, place)
         reference = reference_of(services, Query(fields))
         language = check_language(services, Query(fields).text("language", r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*"))
-        transcript = await place.run(Upload(audio, language=language)).whole()
+        transcript = await place.run(Upload(audio, language=language, part="audio")).whole()
     minor = services.settings.recitation.minor_similarity
     found = await asyncio.to_thread(verify, transcript.text, reference, minor=minor)  # a long text takes a while
     return web.json_response(
