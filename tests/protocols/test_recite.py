@@ -12,9 +12,22 @@ def test_the_end_may_be_asked_for() -> None:
     assert codec.decode('{"type":"close"}') == [Close()]
 
 
-def test_the_close_code_alone_tells_the_end() -> None:
+def test_after_end_the_result_is_the_last_message() -> None:
     codec = ReciteCodec("r")
+    codec.decode('{"type":"end"}')
     assert codec.encode(Closed("requested")) == ()
     assert codec.close_frame(Closed("requested"))[0] == 1000
     (message,) = codec.encode(RecitationFailed("the engine broke"))
     assert json.loads(str(message))["fallback"] == "/verify"
+
+
+def test_after_close_closed_follows_as_everywhere() -> None:
+    codec = ReciteCodec("r")
+    codec.decode('{"type":"close"}')
+    (message,) = codec.encode(Closed("requested", {"messages": 1}))
+    assert json.loads(str(message)) == {
+        "type": "closed",
+        "stream_id": "r",
+        "reason": "requested",
+        "stats": {"messages": 1},
+    }

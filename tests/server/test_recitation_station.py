@@ -139,3 +139,21 @@ async def test_silence_is_no_recitation(serve: Serve, digits: Transcriber) -> No
         messages = await recite(server, silence(3), "four six")
     assert [message["type"] for message in messages] == ["final_result"]
     assert statuses(messages[0]) == "missing missing"
+
+
+async def test_close_and_a_stop_from_outside_are_answered_by_closed(server: Running) -> None:
+    for path in ("", "/api/v1/stream/stop/told"):
+        async with server.connect("/ws/recite?reference=one&stream_id=told") as ws:
+            await ws.send_bytes(silence(0.2))
+            if path:
+                await ws.send_str('{"type":"ping"}')
+                assert json.loads((await ws.receive()).data)["type"] == "pong"
+                assert (await server.post(path))[0] == 200
+            else:
+                await ws.send_str('{"type":"close"}')
+            result, closed = [json.loads(message.data) async for message in ws]
+            assert ws.close_code == 1000
+        assert result["type"] == "final_result"
+        assert (closed["type"], closed["reason"]) == ("closed", "stopped" if path else "requested")
+        assert closed["stats"]["stream_id"] == "told"
+        assert closed["stats"]["bytes"] >= len(silence(0.2))

@@ -131,7 +131,9 @@ class RecitationStation:
         told = self._recitation.receive(event, queue_depth=stats.open_utterances, samples=stats.samples)
         if told is not None:
             self._post(told)
-        if isinstance(event, Closed) or (isinstance(event, Failure) and event.fatal):
+        if isinstance(event, Closed):
+            self._post(Closed(event.reason, self.stats()))
+        elif isinstance(event, Failure) and event.fatal:
             self._post(event)
 
     def relieve(self) -> None:

@@ -55,8 +55,15 @@ CHANNELS: Final[dict[str, tuple[str, tuple[str, ...], tuple[type, ...]]]] = {
     "live": ("/ws/live", ("pcm", "audio", "source", *_COMMON), _SPEECH),
     "recite": (
         "/ws/recite",
-        ("pcm", "audio", "end", "ping"),
-        (events.Recitation, events.RecitationResult, events.RecitationFailed, events.Failure, events.Pong),
+        ("pcm", "audio", "end", *_COMMON),
+        (
+            events.Recitation,
+            events.RecitationResult,
+            events.RecitationFailed,
+            events.Failure,
+            events.Pong,
+            events.Closed,
+        ),
     ),
     "audio": (
         "/api/v1/stream/audio/{stream_id}",
