@@ -35,6 +35,26 @@ def test_each_source_has_frames_of_its_own() -> None:
     assert codec.decode(bytes(6)) == [Audio(bytes(6), "system")]
 
 
+def test_a_source_that_has_begun_keeps_its_frames_whatever_is_declared() -> None:
+    """The declaration is refused, and its audio goes on as before."""
+    codec = SourcesCodec("c")
+    codec.decode(audio("heard", 2))
+    codec.decode(message(type="source", source="declared"))
+    for source in ("heard", "declared"):
+        codec.decode(message(type="source", source=source, channels=2))
+        assert codec.decode(audio(source, 6)) == [Audio(bytes(6), source)]
+
+
+def test_refused_audio_begins_no_source() -> None:
+    codec = SourcesCodec("c")
+    with pytest.raises(ProtocolError):
+        codec.decode(audio("mic", 3))
+    codec.decode(message(type="source", source="mic", channels=2))
+    assert codec.decode(audio("mic", 8)) == [Audio(bytes(8), "mic")]
+    with pytest.raises(ProtocolError):
+        codec.decode(audio("mic", 6))
+
+
 @pytest.mark.parametrize(
     "fields",
     [

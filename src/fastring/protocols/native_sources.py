@@ -27,20 +27,26 @@ class SourcesCodec(NativeCodec):
         super().__init__(stream_id, encoding=encoding, **options)
         self._encoding = encoding
         self._max_sources = max_sources
-        self._declared: dict[str, int] = {}
+        self._frames: dict[str, int] = {}  # bytes of one sample of all channels, of each source that has begun
 
     def _frame_bytes_of(self, source: str) -> int:
-        return self._declared.get(source, self._frame_bytes)
+        return self._frames.get(source, self._frame_bytes)
+
+    def _audio(self, data: bytes, source: str, number: int | None) -> list[Command]:
+        commands = super()._audio(data, source, number)
+        if commands and len(self._frames) < self._max_sources:
+            self._frames.setdefault(source, self._frame_bytes)
+        return commands
 
     def _declare(self, message: dict[str, Any]) -> list[Command]:
         source = source_of(message)
-        if source not in self._declared and len(self._declared) >= self._max_sources:
+        if source not in self._frames and len(self._frames) >= self._max_sources:
             raise ProtocolError(f"{self._max_sources} sources at most (server.max_sources)", code="too_many_streams")
         sample_rate = _whole(message, "sample_rate", MIN_SAMPLE_RATE, MAX_SAMPLE_RATE)
         channels = _whole(message, "channels", 1, MAX_CHANNELS)
-        if channels is not None:
-            self._declared[source] = SAMPLE_BYTES[self._encoding] * channels
         priority = _whole(message, "priority", -_MAX_PRIORITY, _MAX_PRIORITY) or 0
+        frame_bytes = self._frame_bytes if channels is None else SAMPLE_BYTES[self._encoding] * channels
+        self._frames.setdefault(source, frame_bytes)  # of one that has begun it stays, whatever is declared now
         return [DeclareSource(source, priority, sample_rate, channels)]
 
     def _finalize(self, message: dict[str, Any]) -> list[Command]:
