@@ -163,7 +163,7 @@ class LiveStation:
         try:
             source = self._sources[name] = self._open(declared)
         except Problem as problem:
-            raise ProtocolError(f"source {name!r}: {problem.message}", code="too_many_streams") from None
+            raise ProtocolError(f"source {name!r}: {problem.message}", code=problem.code) from None
         source.tell = lambda event: self._hear(source, event)
         source.relieved = self._relieve
         self._controller.declare(name, declared.priority)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from fastring.asr.scripted import ScriptedTranscriber
 from fastring.audio.resample import Resampler
 from fastring.config import AsrSettings, Settings
 from fastring.recordings import recording
+from fastring.server.endpoints.native_live import source_id
 
 if TYPE_CHECKING:
     from serving import Running, Serve
@@ -166,3 +168,37 @@ async def test_a_long_message_does_not_lose_anything(server: Running) -> None:
         said = await listen(ws)
         assert texts(said) == list(SCRIPT)
         assert said[-1]["stats"]["sources"]["system"]["samples"] == len(TWO_UTTERANCES) // 2
+
+
+def test_names_in_the_management_are_ids_and_differ() -> None:
+    assert source_id("desk", "mic") == "desk.mic"
+    longest = ["a" * 127 + "b", "a" * 127 + "c"]
+    names = {source_id(connection, source) for connection in longest for source in ("mic", "m" * 64, "n" * 64)}
+    assert len(names) == 6
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]{1,128}", name) for name in names)
+
+
+async def test_the_longest_name_has_room_for_several_sources(server: Running) -> None:
+    name = "a" * 128
+    async with server.connect(f"{LIVE}?stream_id={name}") as ws:
+        for source in ("mic", "line"):
+            await ws.send_str(audio(source, bytes(320)))
+        await tell(ws, type="close")
+        said = await listen(ws)
+    assert not of(said, "error")
+    assert set(said[-1]["stats"]["sources"]) == {"mic", "line"}
+
+
+async def test_a_name_that_another_connection_has_is_refused_as_taken(server: Running) -> None:
+    async with server.connect(f"{LIVE}?stream_id=desk") as first, server.connect(f"{LIVE}?stream_id=desk") as second:
+        await first.send_bytes(bytes(320))
+        await tell(first, type="ping")
+        while (await first.receive_json())["type"] != "pong":
+            pass
+        await second.send_bytes(bytes(320))
+        await second.send_str(audio("mic", bytes(320)))
+        await tell(second, type="close")
+        said = await listen(second)
+    (error,) = of(said, "error")
+    assert (error["code"], error["fatal"]) == ("stream_exists", False)
+    assert set(said[-1]["stats"]["sources"]) == {"mic"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from fastring.events import DeclareSource
     from fastring.server.services import Services
 
-__all__ = ["open_live"]
+__all__ = ["open_live", "source_id"]
 
 SESSION_RATE = 16_000
+_MAX_ID_CHARACTERS = 128
 _DEFAULTS = AudioOptions("linear16", SESSION_RATE)
 
 
@@ -64,7 +66,7 @@ def open_live(services: Services, asked: Asked) -> Opening:
         )
         name = services.session_name(f"{connection_id}.{declared.source}")
         source = LiveSource(
-            f"{connection_id}.{declared.source}"[:128],
+            source_id(connection_id, declared.source),
             declared.source,
             audio=own,
             decoder=open_decoder(own.format, SESSION_RATE),
@@ -106,3 +108,12 @@ def open_live(services: Services, asked: Asked) -> Opening:
         counters=codec.counters,
     )
     return Opening(codec, station)
+
+
+def source_id(connection_id: str, source: str) -> str:
+    """What a source is called in the management: `CONNECTION.SOURCE`, where that is too long with a digest inside."""
+    whole = f"{connection_id}.{source}"
+    if len(whole) <= _MAX_ID_CHARACTERS:
+        return whole
+    tail = f"-{hashlib.blake2s(connection_id.encode(), digest_size=4).hexdigest()}.{source}"
+    return connection_id[: _MAX_ID_CHARACTERS - len(tail)] + tail
