@@ -61,6 +61,9 @@ async def test_a_page_uses_it_live_and_for_recordings(serve: Serve, keys: tuple[
                 assert ws.protocol == scheme
                 await ws.send_str('{"type":"CloseStream"}')
                 assert (await ws.receive_json(timeout=10))["type"] == "Metadata"
+        turns = "/v2/listen?model=flux-general-en&encoding=linear16&sample_rate=16000"
+        async with server.connect(turns, protocols=("bearer", token)) as ws:
+            assert (await ws.receive_json(timeout=10))["type"] == "Connected"
 
 
 async def test_without_a_key_there_is_none(serve: Serve) -> None:

@@ -145,7 +145,7 @@ DEEPGRAM: Final = Family(
             "/v1/auth/grant",
             grant,
             operation=Operation(
-                "A short-lived key for /v1/listen",
+                "A short-lived key for /v1/listen and /v2/listen",
                 answers.DeepgramToken,
                 body=answers.DeepgramTokenRequest,
                 body_media=JSON,

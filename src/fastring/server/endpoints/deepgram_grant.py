@@ -1,4 +1,4 @@
-"""Deepgram's short-lived keys: `POST /v1/auth/grant` gives a token, with which a page may use `/v1/listen`."""
+"""Deepgram's short-lived keys: `POST /v1/auth/grant` gives a token, with which a page may use what listens."""
 
 from __future__ import annotations
 
