@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+import random
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from flux_talk import EAGER, ENDED, RETRACTED, early, final, heard, partial, started
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from scripted_world import World, make_world, speak
 
-from fastring.errors import ProtocolError
-from fastring.events import Endpointing
+from fastring.asr.transcriber import Hypothesis
+from fastring.config import VoiceSettings
+from fastring.errors import EngineFailedError, ProtocolError
+from fastring.events import Closed, Endpointing, Failure, Heard, Status, Word
 from fastring.protocols.deepgram_turns import Thresholds, Turns
+
+if TYPE_CHECKING:
+    from fastring.asr.transcriber import Job
+
+NOT_TURNS = (Failure, Status, Closed)
+BOLD = Thresholds(eager_eot_threshold=0.3)
 
 
 def told(turns: Turns, *events: Any) -> list[dict[str, Any]]:
@@ -216,10 +227,10 @@ AFTER = {
 }
 
 
-@given(talks(), st.booleans())
-def test_the_state_machine_holds(said: list[Any], eager: bool) -> None:
+def assert_talk(messages: list[dict[str, Any]], *, real_words: bool = True) -> None:
+    """What Deepgram promises of any talk, once it is over."""
     state, index, eager_text, window_end = "start", 0, "", 0.0
-    for message in told(Turns(EAGER if eager else Thresholds()), *said):
+    for message in messages:
         event = message["event"]
         assert event in AFTER[state]
         assert message["turn_index"] == index
@@ -228,7 +239,7 @@ def test_the_state_machine_holds(said: list[Any], eager: bool) -> None:
         assert 0 <= message["end_of_turn_confidence"] <= 1
         assert ("trigger" in message) is (event == "EndOfTurn")
         assert " ".join(word["word"] for word in message["words"]) == message["transcript"]
-        assert all(word["start"] >= message["audio_window_start"] for word in message["words"])
+        assert not real_words or all(word["start"] >= message["audio_window_start"] for word in message["words"])
         window_end = message["audio_window_end"]
         if event == "Update":
             assert bool(message["transcript"]) is (state != "start")
@@ -241,3 +252,67 @@ def test_the_state_machine_holds(said: list[Any], eager: bool) -> None:
         eager_text = message["transcript"]
         state = "start" if event == "EndOfTurn" else event
     assert state == "start"
+
+
+@given(talks(), st.booleans())
+def test_the_state_machine_holds(said: list[Any], eager: bool) -> None:
+    assert_talk(told(Turns(EAGER if eager else Thresholds()), *said))
+
+
+TALK = speak([0.5, "one two three", 0.6, "four five", 1.5, "six", 1.0, "seven eight nine ten one two", 1.0])
+
+
+def overhear(world: World, turns: Turns, steps: list[int], forced: set[int]) -> list[dict[str, Any]]:
+    """Let a session hear the talk in pieces and make turns of it, as a station does."""
+    messages: list[dict[str, Any]] = []
+    at = 0
+
+    def take() -> None:
+        messages.extend(told(turns, *(event for event in world.events if not isinstance(event, NOT_TURNS))))
+        world.events.clear()
+
+    for number, step in enumerate([*steps, len(TALK.samples)]):
+        world.send(TALK.samples[at : at + step], step)
+        at += step
+        if number in forced:
+            world.session.receive_finalize(world.now)
+        take()
+        stats = world.session.stats()
+        position = stats.samples - stats.waiting_samples - 2048
+        messages += told(turns, Heard(max(0, position), world.session.end_chance))
+    world.close()
+    take()
+    return messages
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(300, 6_000), max_size=60), st.sets(st.integers(0, 60), max_size=3), st.booleans())
+def test_a_real_session_makes_turns_that_hold_all_its_words(steps: list[int], forced: set[int], eager: bool) -> None:
+    thresholds = BOLD if eager else Thresholds()
+    world = make_world(TALK, voice=VoiceSettings(early_trigger_interval_ms=0))
+    world.session.receive_endpointing(thresholds.endpointing(256), 0.0)
+    messages = overhear(world, Turns(thresholds), steps, forced)
+    assert_talk(messages)
+    ends = [it["transcript"] for it in messages if it["event"] == "EndOfTurn"]
+    assert forced or " ".join(ends) == TALK.text
+    assert not any(it["event"] == "EagerEndOfTurn" for it in messages) or eager
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**9))
+def test_whatever_the_engine_says_the_turns_keep_their_word(seed: int) -> None:
+    """It takes its time, fails, and hears something else each time."""
+    rng = random.Random(seed)
+
+    def engine(job: Job) -> Hypothesis:
+        if rng.random() < 0.1:
+            raise EngineFailedError("broke")
+        times = sorted(job.start + rng.randrange(len(job.samples)) for _ in range(rng.randrange(5)))
+        said = (Word(rng.choice(["a", "A.", "b"]), *span, rng.uniform(0.6, 1)) for span in itertools.pairwise(times))
+        return Hypothesis(tuple(said))
+
+    voice = VoiceSettings(early_trigger_interval_ms=0)
+    world = make_world(TALK, engine=engine, voice=voice, delay=lambda _job: rng.choice([0.0, 0.1, 0.9]))
+    world.session.receive_endpointing(BOLD.endpointing(256), 0.0)
+    steps = [rng.choice([320, 640, 5_000]) for _ in range(80)]
+    assert_talk(overhear(world, Turns(BOLD), steps, {rng.randrange(80)}), real_words=False)

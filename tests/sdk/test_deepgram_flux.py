@@ -68,7 +68,7 @@ def turns(messages: list[Any], *events: str) -> list[ListenV2TurnInfo]:
     return [it for it in messages if isinstance(it, ListenV2TurnInfo) and it.event in events]
 
 
-def check_schema(messages: list[Any]) -> None:
+def assert_schema(messages: list[Any]) -> None:
     """Each is what its class demands: the client itself builds objects without a look at the fields."""
     for message in messages:
         type(message).model_validate(message.model_dump())
@@ -88,7 +88,7 @@ def hear(client: DeepgramClient, audio: bytes, *, pause_s: float = 0.0, **option
             time.sleep(pause_s)
         socket.send_close_stream()
         listener.join(30)
-    check_schema(messages)
+    assert_schema(messages)
     return messages
 
 
@@ -168,7 +168,7 @@ async def test_async_several_at_once(async_client: AsyncDeepgramClient) -> None:
 
     names = ["seen_1", "seen_2", "seen_8", "stream", "unseen_2"]
     for name, messages in zip(names, await asyncio.gather(*map(converse, names)), strict=True):
-        check_schema(messages)
+        assert_schema(messages)
         assert " ".join(it.transcript for it in turns(messages, "EndOfTurn")) == recording(name).text
 
 
@@ -180,7 +180,7 @@ async def test_async_a_container(async_client: AsyncDeepgramClient) -> None:
             await socket.send_media(chunk)
         await socket.send_close_stream()
         messages = [message async for message in socket]
-    check_schema(messages)
+    assert_schema(messages)
     assert [it.transcript for it in turns(messages, "EndOfTurn")] == list(SENTENCES)
     assert {tuple(it.languages_hinted) for it in turns(messages, "EndOfTurn")} == {("en",)}
 

@@ -110,8 +110,8 @@ class Turns:
         self._chance = 0.0  # that the pause ends the turn
         self._open = False
         self._text = ""
-        self._words: Sequence[Word] = ()
-        self._eager: tuple[str, Sequence[Word]] | None = None  # what an EagerEndOfTurn said that still holds
+        self._words: list[Fields] = []  # as the wire has them, for they are told again and again
+        self._eager: tuple[str, list[Fields]] | None = None  # what an EagerEndOfTurn said that still holds
 
     def tell(self, event: object) -> list[Fields]:
         """What an event becomes: `TurnInfo` messages without what all messages have."""
@@ -123,7 +123,7 @@ class Turns:
 
     def _partial(self, event: events.Partial) -> list[Fields]:
         news = event.text != self._text
-        self._text, self._words = event.text, event.words
+        self._text, self._words = event.text, _told_words(event.words)
         self._end = max(self._end, event.end)
         if self._eager is not None or not news:
             return []
@@ -145,8 +145,8 @@ class Turns:
         return [self._info("TurnResumed")]
 
     def _final(self, event: events.Final) -> list[Fields]:
-        self._text, self._words = self._eager or (event.text, event.words)
-        self._end = max(self._end, event.end, self._words[-1].end if self._words else 0)
+        self._text, self._words = self._eager or (event.text, _told_words(event.words))
+        self._end = max(self._end, event.end, event.words[-1].end if event.words else 0)
         told = self._started() if self._text else []
         if self._open:
             self._chance = 1.0 if event.ended_by == "silence" else self._chance
@@ -154,7 +154,7 @@ class Turns:
             told.append(self._info("EndOfTurn", trigger=_TRIGGERS[event.ended_by], **languages))
             self._index += 1
         self._open, self._eager, self._chance = False, None, 0.0
-        self._text, self._words, self._start = "", (), self._end
+        self._text, self._words, self._start = "", [], self._end
         return told
 
     def _heard(self, event: events.Heard) -> list[Fields]:
@@ -179,18 +179,22 @@ class Turns:
             "audio_window_start": seconds(self._start, _RATE),
             "audio_window_end": seconds(self._end, _RATE),
             "transcript": self._text,
-            "words": [
-                {
-                    "word": word.text,
-                    "confidence": round(word.confidence, 4),
-                    "start": seconds(word.start, _RATE),
-                    "end": seconds(word.end, _RATE),
-                }
-                for word in self._words
-            ],
+            "words": self._words,
             "end_of_turn_confidence": round(self.thresholds.eot_threshold * self._chance, 4),
             **more,
         }
+
+
+def _told_words(words: Sequence[Word]) -> list[Fields]:
+    return [
+        {
+            "word": word.text,
+            "confidence": round(word.confidence, 4),
+            "start": seconds(word.start, _RATE),
+            "end": seconds(word.end, _RATE),
+        }
+        for word in words
+    ]
 
 
 _TELLERS: Final[dict[type, Callable[[Turns, Any], list[Fields]]]] = {
