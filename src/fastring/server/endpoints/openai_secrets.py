@@ -27,6 +27,7 @@ MAX_LIFETIME_S: Final = 7200
 _LIFETIME_S: Final = 600
 _OLD_LIFETIME_S: Final = 60
 _PREFIX: Final = "ek_"
+_CARRIED: Final = ("type", "audio", "include")  # of a session's description
 
 
 async def client_secrets(request: web.Request) -> web.Response:
@@ -60,9 +61,6 @@ def _secret(request: web.Request, session: RealtimeSession, expires_at: int) -> 
     if len(write_object(settings).encode()) > MAX_SMALL_BODY_BYTES:
         raise Problem(413, "message_too_large", f"a session may take {MAX_SMALL_BODY_BYTES} bytes", param="session")
     return request.app[SERVICES].hand_out_key(request[OWNER], "openai", expires_at, prefix=_PREFIX, session=settings)
-
-
-_CARRIED: Final = ("type", "audio", "include")
 
 
 def _expires_at(asked: Any, param: str, default_s: int) -> int:
