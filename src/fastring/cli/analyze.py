@@ -51,7 +51,7 @@ def analyze(
     """Measure level, spectrum, onsets, pitch and tempo of recordings."""
     if as_json and as_csv:
         fail("--json and --csv: choose one", 2)
-    need("analyze", "av", *(["matplotlib"] if plot else []))
+    need("analyze --plot" if plot else "analyze", "av", *(["matplotlib"] if plot else []))
     pictures = _pictures(files, plot) if plot else []
     for file in files:
         check_recording(file)

@@ -56,7 +56,7 @@ def transcribe(
     if mic == bool(files):
         fail("name recordings, or --mic", 2)
     if mic and not server:
-        fail("--mic: say which --server hears it", 2)
+        fail("--mic: say which server hears it, for example --server http://127.0.0.1:8000 (`fastring serve`)", 2)
     if form in _SUBTITLES and len(files) > 1:
         fail(f"--format {form.value}: subtitles are of one recording, not of {len(files)}", 2)
     if server:
