@@ -84,7 +84,9 @@ def test_chunks_and_dtype_do_not_matter(parts: list[tuple[float, int]], cuts: li
 
 def test_levels_are_dbfs() -> None:
     t = np.arange(4 * FRAME_SAMPLES) / 16_000
-    for frame in pushed(EnergyGate(), np.sin(2 * np.pi * 1000 * t).astype(np.float32)):
+    frames = pushed(EnergyGate(), np.sin(2 * np.pi * 1000 * t).astype(np.float32))
+    assert len(frames) == 4
+    for frame in frames:
         assert frame.level_db == pytest.approx(-3.01, abs=0.01)
 
 

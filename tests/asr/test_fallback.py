@@ -419,6 +419,7 @@ def test_with_all_of_the_cloud_gone_the_local_engine_hears_every_word(
         runs = list(
             threads.map(lambda at: converse(Fault("cut", at, 503), batch=batch)[0], range(0, boundaries - 1, 4))
         )
+    assert runs
     for world in runs:
         check(world)
         assert story(world) in ([("deepgram-batch", "busy"), ("local", why)], [("local", "busy")])

@@ -64,8 +64,9 @@ def test_defaults_of_transcription() -> None:
 
 
 def test_defaults_of_the_ring() -> None:
-    parameters_of_init = inspect.signature(fastring.RingBuffer.__init__).parameters
-    for key, value in parameters("ring").items():
+    parameters_of_init, said = inspect.signature(fastring.RingBuffer.__init__).parameters, parameters("ring")
+    assert set(said) == {*parameters_of_init} - {"self"}
+    for key, value in said.items():
         default = parameters_of_init[key].default
         assert value == ("none: you choose" if default is inspect.Parameter.empty else f"{default}")
 
@@ -88,7 +89,9 @@ def test_every_topic_is_in_the_index_and_every_picture_on_a_page() -> None:
         if path.name != "README.md":
             assert f"({path.relative_to(ROOT / 'docs').as_posix()})" in index
     text = "".join(page(path.stem) for path in TOPICS.glob("*.md"))
-    for picture in PICTURES.glob("*.svg"):
+    pictures = list(PICTURES.glob("*.svg"))
+    assert len(pictures) >= 9
+    for picture in pictures:
         assert f"pictures/topics/{picture.name})" in text
         assert picture.stat().st_size < 60_000, f"{picture.name} is {picture.stat().st_size} bytes"
 

@@ -76,7 +76,11 @@ async def test_a_conversation_is_told_in_order(server: Running) -> None:
 
 async def test_stable_text_is_a_prefix_of_what_follows(server: Running) -> None:
     stable = ""
-    for message in of(await converse(server, silence(0.3) + speech("seen_8") + silence(1)), "partial", "final"):
+    spoken = silence(0.3) + speech("seen_8") + silence(1)
+    told = of(await converse(server, spoken, pause_s=0.01), "partial", "final")
+    assert len(of(told, "partial")) > 3
+    assert any(message["stable_text"] for message in of(told, "partial"))
+    for message in told:
         assert message["text"].startswith(stable)
         stable = message.get("stable_text", "")
         assert message["text"].startswith(stable)
@@ -107,9 +111,13 @@ async def test_base64_in_json_says_the_same(server: Running) -> None:
 
 
 async def test_without_interim_there_are_no_partials(server: Running) -> None:
-    messages = await converse(server, TWO_UTTERANCES, VOICE + "a?interim=false")
-    assert of(messages, "partial") == []
-    assert texts(messages) == list(SCRIPT)
+    partials = {}
+    for interim in ("true", "false"):
+        messages = await converse(server, TWO_UTTERANCES, VOICE + f"a?interim={interim}", pause_s=0.01)
+        assert texts(messages) == list(SCRIPT)
+        partials[interim] = of(messages, "partial")
+    assert len(partials["true"]) > 2
+    assert partials["false"] == []
 
 
 async def test_finalize_ends_the_utterance_now(server: Running) -> None:

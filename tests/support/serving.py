@@ -169,11 +169,15 @@ class Kept:
         pass
 
 
-async def converse(server: Running, audio: bytes, path: str = VOICE + "a", size: int = 3200) -> list[dict[str, Any]]:
-    """Send audio, close, and hear everything."""
+async def converse(
+    server: Running, audio: bytes, path: str = VOICE + "a", size: int = 3200, *, pause_s: float = 0.0
+) -> list[dict[str, Any]]:
+    """Send audio, close, and hear everything. Without a pause after each message there is no time for partials."""
     async with server.connect(path) as ws:
         for chunk in chunks(audio, size):
             await ws.send_bytes(chunk)
+            if pause_s:
+                await asyncio.sleep(pause_s)
         await ws.send_str('{"type":"close"}')
         messages = await listen(ws)
         await ws.receive()
