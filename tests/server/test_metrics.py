@@ -33,13 +33,14 @@ def test_summary_of_latencies() -> None:
 
 def test_exposition_names_what_is_watched() -> None:
     metrics = Metrics()
-    metrics.watch(lambda: {"streams": 3}, lambda: {"voice": Counters(5, 600, 1, 2)})
+    metrics.watch(lambda: {"streams": 3}, lambda: {"voice": Counters(5, 600, 1, 2, 3)})
     text = metrics.exposition().decode()
     for line in (
         "fastring_streams 3.0",
         'fastring_messages_total{endpoint="voice"} 5.0',
         'fastring_malformed_total{endpoint="voice"} 1.0',
         'fastring_seq_gaps_total{endpoint="voice"} 2.0',
+        'fastring_late_total{endpoint="voice"} 3.0',
         "fastring_first_partial_seconds_count 0.0",
         "fastring_build_info{version=",
     ):

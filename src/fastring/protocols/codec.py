@@ -31,12 +31,16 @@ _CLOSE_CODES = {
 
 @dataclass(slots=True)
 class Counters:
-    """What came in on one connection. `seq_gaps` counts messages that a client numbered and that never came."""
+    """What came in on one connection.
+
+    Of messages that a client numbered, `seq_gaps` never came, and `late` came after a later one, or again.
+    """
 
     messages: int = 0
     bytes: int = 0
     malformed: int = 0
     seq_gaps: int = 0
+    late: int = 0
 
     def taken(self, message: Message, most: int, read: Callable[[Message], list[Command]]) -> list[Command]:
         """Count a message, and have it read; one that is longer than `most` or cannot be read is malformed.
@@ -60,6 +64,7 @@ class Counters:
         self.bytes += other.bytes
         self.malformed += other.malformed
         self.seq_gaps += other.seq_gaps
+        self.late += other.late
 
 
 class Codec(Protocol):
@@ -114,20 +119,21 @@ def close_frame(event: Closed | Failure) -> tuple[int, str]:
 
 @dataclass(slots=True)
 class SequenceCheck:
-    """Counts the messages missing from a numbered series that wraps at 2^32.
+    """Finds the messages missing from a numbered series that wraps at 2^32.
 
     The first number seen starts the series. A number from the past (a repeat, a late one) is no gap and moves nothing.
     """
 
     expected: int | None = None
 
+    def is_late(self, number: int) -> bool:
+        """Whether that number, or one after it, has been taken."""
+        return self.expected is not None and (number - self.expected) & 0xFFFFFFFF >= 0x80000000
+
     def missing_before(self, number: int) -> int:
         """Take the next number; return how many were skipped before it."""
-        if self.expected is None:
-            self.expected = (number + 1) & 0xFFFFFFFF
+        if self.is_late(number):
             return 0
-        ahead = (number - self.expected) & 0xFFFFFFFF
-        if ahead >= 0x80000000:
-            return 0
+        ahead = 0 if self.expected is None else (number - self.expected) & 0xFFFFFFFF
         self.expected = (number + 1) & 0xFFFFFFFF
         return ahead

@@ -122,13 +122,19 @@ class NativeCodec:
                     f"audio of {len(data)} bytes: no whole number of {frame_bytes}-byte frames",
                     code="partial_frame",
                 )
-        missing = 0 if number is None else self._series_of(source).missing_before(number)
-        self.counters.seq_gaps += missing
+        missing = 0 if number is None else self._missing_before(number, source)
         return [Audio(data, source, number, missing)] if data else []
 
     def _frame_bytes_of(self, _source: str) -> int:
         """Bytes of one sample of all channels; 0 where messages may be cut anywhere."""
         return self._frame_bytes
+
+    def _missing_before(self, number: int, source: str) -> int:
+        series = self._series_of(source)
+        self.counters.late += series.is_late(number)
+        missing = series.missing_before(number)
+        self.counters.seq_gaps += missing
+        return missing
 
     def _series_of(self, source: str) -> SequenceCheck:
         """The number series of a source; after 64 names, which no honest client uses, the rest share one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastring.errors import ProtocolError
@@ -111,10 +112,7 @@ class AnalysisStream:
         return {
             **self.session.stats(),
             **self.summary(),
-            "messages": counters.messages,
-            "bytes": counters.bytes,
-            "malformed": counters.malformed,
-            "seq_gaps": counters.seq_gaps,
+            **asdict(counters),
         }
 
     def summary(self) -> dict[str, Any]:

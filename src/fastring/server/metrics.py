@@ -182,4 +182,5 @@ _COUNTED = {
     "bytes": "Bytes received in messages",
     "malformed": "Messages refused as malformed",
     "seq_gaps": "Numbered messages that never came",
+    "late": "Numbered messages that came after a later one, or again",
 }

@@ -102,6 +102,7 @@ class StreamStats(StreamSummary):
     bytes: NotRequired[Count]
     malformed: NotRequired[Count]
     seq_gaps: NotRequired[Count]
+    late: NotRequired[Count]
     # of an analysis
     paused: NotRequired[bool]
     buffer: NotRequired[Buffer]
