@@ -173,6 +173,21 @@ async def test_stats_tell_what_came_in_and_what_did_not(server: Running) -> None
         stats = (await listen(ws))[-1]["stats"]
     assert (stats["messages"], stats["malformed"], stats["seq_gaps"]) == (5, 1, 3)
     assert stats["bytes"] == 3 * 3204 + 3 + 16
+    assert stats["buffer"]["written"] == stats["samples"] == 3 * 1600 + 1  # one stands for what never came
+    assert (stats["buffer"]["dropped"], stats["dropped_samples"]) == (0, 1)
+
+
+async def test_stats_have_every_field_before_the_first_audio(server: Running) -> None:
+    async with server.connect(VOICE + "a") as ws:
+        await listen(ws, "ready")
+        _, before = await server.get("/api/v1/stream/stats/a")
+        await ws.send_bytes(silence(0.5))
+        await ws.send_str('{"type":"close"}')
+        after = (await listen(ws))[-1]["stats"]
+    assert before.keys() == after.keys()
+    assert before["buffer"].keys() == after["buffer"].keys()
+    assert before["buffer"]["capacity_samples"] == after["buffer"]["capacity_samples"] == 40 * 16_000
+    assert (before["buffer"]["written"], after["buffer"]["written"]) == (0, 8_000)
 
 
 async def test_what_is_no_container_ends_as_anything_else(server: Running) -> None:

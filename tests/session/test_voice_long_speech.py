@@ -63,6 +63,10 @@ def test_a_client_that_will_not_wait_loses_the_oldest_and_nothing_is_decoded_acr
     stats = world.session.stats()
     assert stats.dropped_samples > 60 * RATE
     assert stats.waiting_samples <= 20 * RATE
+    assert stats.buffer.dropped == stats.dropped_samples
+    assert stats.buffer.overflows > 1
+    assert 0 < stats.buffer.used_samples <= stats.buffer.capacity_samples == 20 * RATE
+    assert stats.buffer.usage == stats.buffer.used_samples / stats.buffer.capacity_samples
     world.close()
     check_order(world.events)
     assert len(world.finals) == 2

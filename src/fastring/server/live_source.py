@@ -93,7 +93,7 @@ class LiveSource:
         self._closing: str | None = None
         self._dropped = False
         self._started_s = time.monotonic()
-        self._chunks = self._refused_chunks = self._dropped_frames = 0
+        self._chunks = self._bytes = self._malformed = self._missing = self._refused_chunks = self._dropped_frames = 0
         self.closed = False
         runner.listener = self
 
@@ -151,6 +151,7 @@ class LiveSource:
     def take(self, data: bytes, decision: Decision, now: float) -> None:
         """Do with a chunk as was decided."""
         self._chunks += 1
+        self._bytes += len(data)
         if decision is Decision.DROP_OLDEST and self._frame_bytes:
             self._lose(self._queue.drop_oldest())
         elif decision in (Decision.REJECT, Decision.REFUSE):
@@ -164,6 +165,7 @@ class LiveSource:
 
     def lose_messages(self, count: int, n_bytes: int) -> None:
         """So many messages never came; each is taken to have been as long as the one that did."""
+        self._missing += count
         if self._frame_bytes:
             self._queue.lose(min(count * n_bytes, self._max_bytes))
 
@@ -224,6 +226,7 @@ class LiveSource:
             samples = self._decoder.push(piece)
         except FastringError as error:
             self._rest = b""
+            self._malformed += 1
             self.tell(Failure("invalid_field", str(error)))
             return
         self._progress.note_audio(len(piece) // self._frame_bytes if self._frame_bytes else len(samples), len(samples))
@@ -277,6 +280,10 @@ class LiveSource:
         """The stats object of the native protocol."""
         return {
             **self.summary(),
+            "messages": self._chunks,
+            "bytes": self._bytes,
+            "malformed": self._malformed,
+            "seq_gaps": self._missing,
             **asdict(self._runner.stats()),
             "chunks": self._chunks,
             "waiting_chunks": len(self._queue),

@@ -12,6 +12,7 @@ from fastring.events import Ack, Audio, Close, Closed, Failure, Finalize, Ping, 
 from fastring.server.decoding import slice_bytes
 from fastring.server.sessions.catch_up import CatchUp
 from fastring.server.sessions.keeper import Refusal
+from fastring.session.stats import BufferStats, VoiceStats
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,8 +171,12 @@ class VoiceStation:
 
     def stats(self) -> dict[str, Any]:
         """The stats object of the native protocol."""
-        session = {"received": 0} if self._session is None else self._session.stats()
+        session = self._nothing_yet() if self._session is None else self._session.stats()
         return {**self.summary(), **asdict(self._counters), **session}
+
+    def _nothing_yet(self) -> dict[str, Any]:
+        ring = BufferStats(round(self._ready.ring_buffer_seconds * self._ready.pcm_sample_rate))
+        return {**asdict(VoiceStats(ring, window_seconds=self._ready.window_seconds)), "received": 0}
 
     def summary(self) -> dict[str, Any]:
         """What a list of streams shows."""

@@ -103,10 +103,15 @@ class Conversation:
         return min((start for u in self._utterances if (start := u.needed_from) is not None), default=None)
 
     @property
+    def used_samples(self) -> int:
+        """Samples in the ring that decodes to come still need."""
+        start = self.needed_from
+        return 0 if start is None else self._listening.written - start
+
+    @property
     def buffer_usage(self) -> float:
         """Share of the ring that decodes to come still need, 0..1."""
-        start = self.needed_from
-        return 0.0 if start is None else (self._listening.written - start) / self._listening.capacity
+        return self.used_samples / self._listening.capacity
 
     def trigger_from(self, threshold: float | None) -> None:
         """Partials trigger others early from that chance on, 0..1; None leaves it."""

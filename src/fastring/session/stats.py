@@ -3,32 +3,49 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastring.audio.ring import RingBuffer
 
-__all__ = ["LatencyLog", "VoiceStats", "buffer_stats"]
+__all__ = ["BufferStats", "LatencyLog", "VoiceStats", "buffer_stats"]
+
+
+@dataclass(frozen=True, slots=True)
+class BufferStats:
+    """Counts of a ring in samples per channel; `used_samples`, of which `usage` is the share, are still to be used."""
+
+    capacity_samples: int
+    used_samples: int = 0
+    usage: float = 0.0
+    written: int = 0
+    read: int = 0
+    dropped: int = 0
+    overflows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceStats:
-    """Counters of one voice session. Sizes in samples, shares in 0..1."""
+    """Counters of one voice session. Sizes in samples at 16 kHz, shares in 0..1.
 
-    samples: int
-    dropped_samples: int
-    waiting_samples: int
-    buffer_usage: float
-    utterances: int
-    open_utterances: int
-    partial_jobs: int
-    final_jobs: int
-    failed_jobs: int
-    refused_jobs: int
-    frames: int
-    gated_share: float
-    window_seconds: float
+    `dropped_samples` counts what was lost on the way, too, as far as it is known; `buffer.dropped` what had no room.
+    """
+
+    buffer: BufferStats
+    samples: int = 0
+    dropped_samples: int = 0
+    waiting_samples: int = 0
+    buffer_usage: float = 0.0
+    utterances: int = 0
+    open_utterances: int = 0
+    partial_jobs: int = 0
+    final_jobs: int = 0
+    failed_jobs: int = 0
+    refused_jobs: int = 0
+    frames: int = 0
+    gated_share: float = 0.0
+    window_seconds: float = 0.0
 
 
 class LatencyLog:
@@ -51,14 +68,16 @@ class LatencyLog:
 
 
 def buffer_stats(ring: RingBuffer) -> dict[str, Any]:
-    """The counts of a ring in samples per channel; `used_samples` is what its slowest reader has still to read."""
+    """The fields of `BufferStats`; `used_samples` is what the ring's slowest reader has still to read."""
     stats = ring.stats()
-    return {
-        "capacity_samples": stats.capacity,
-        "used_samples": stats.used,
-        "usage": stats.usage,
-        "written": stats.total_written,
-        "read": stats.total_read,
-        "dropped": stats.dropped,
-        "overflows": stats.overflows,
-    }
+    return asdict(
+        BufferStats(
+            capacity_samples=stats.capacity,
+            used_samples=stats.used,
+            usage=stats.usage,
+            written=stats.total_written,
+            read=stats.total_read,
+            dropped=stats.dropped,
+            overflows=stats.overflows,
+        )
+    )

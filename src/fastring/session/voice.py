@@ -35,7 +35,7 @@ from fastring.session.conversation import Conversation
 from fastring.session.inbox import Gap, Inbox, Order
 from fastring.session.jobs import JobDesk
 from fastring.session.listening import Listening
-from fastring.session.stats import VoiceStats
+from fastring.session.stats import BufferStats, VoiceStats
 from fastring.session.trigger import EarlyTriggers
 from fastring.session.utterance import SegmentLimits
 from fastring.session.window import AdaptiveWindow
@@ -116,6 +116,8 @@ class VoiceSession:
             turns_at_once=turns_at_once,
         )
         self._dropped = 0
+        self._overflowed = 0  # samples of them that had no room
+        self._overflows = 0
         self._last_audio_s: float | None = None
         self._client_is_away = False
         self._closing: str | None = None
@@ -226,11 +228,22 @@ class VoiceSession:
     def stats(self) -> VoiceStats:
         """Counters so far."""
         listening, conversation, counts = self._listening, self._conversation, self._desk.counts
+        used = conversation.used_samples
+        buffer = BufferStats(
+            capacity_samples=self._capacity,
+            used_samples=used,
+            usage=used / self._capacity,
+            written=listening.written,
+            read=listening.position,
+            dropped=self._overflowed,
+            overflows=self._overflows,
+        )
         return VoiceStats(
+            buffer,
             samples=listening.written + self._inbox.samples,
             dropped_samples=self._dropped,
             waiting_samples=self._inbox.samples,
-            buffer_usage=conversation.buffer_usage,
+            buffer_usage=buffer.usage,
             utterances=conversation.begun,
             open_utterances=len(conversation),
             partial_jobs=counts["partial"],
@@ -247,7 +260,10 @@ class VoiceSession:
     def _enter(self, content: NDArray[np.int16] | Gap | Order | Endpointing, now: float) -> None:
         self._inbox.put(content, now)
         self._advance(now)
-        self._dropped += self._inbox.drop_over(self._capacity)
+        if lost := self._inbox.drop_over(self._capacity):
+            self._dropped += lost
+            self._overflowed += lost
+            self._overflows += 1
 
     def _advance(self, now: float) -> None:
         """Take in what there is room for, and make the jobs that are wanted."""

@@ -140,6 +140,7 @@ async def test_missing_messages_are_told_and_never_heard_across(server: Running)
         said = await listen(ws)
     (gap,) = of(said, "status")
     assert (gap["state"], gap["source"], gap["dropped_frames"]) == ("gap", "mic", 10)
+    assert said[-1]["stats"]["sources"]["mic"]["seq_gaps"] == 10
     finals = of(said, "final")
     assert len(finals) >= 2
     hole = len(word) / 2 / 16_000
@@ -154,6 +155,8 @@ async def test_streams_of_sources_can_be_seen_and_stopped(server: Running) -> No
         await listen(ws, "pong")
         status, stats = await server.get("/api/v1/stream/stats/desk.mic")
         assert (status, stats["kind"], stats["samples"]) == (200, "source", 1600)
+        assert (stats["messages"], stats["bytes"], stats["malformed"], stats["seq_gaps"]) == (1, 3200, 0, 0)
+        assert (stats["buffer"]["written"], stats["buffer"]["dropped"]) == (1600, 0)
         assert (await server.post("/api/v1/stream/stop/desk.mic"))[0] == 200
         await ws.send_str(audio("mic", bytes(3200)))
         await tell(ws, type="close")

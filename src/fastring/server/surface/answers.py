@@ -103,9 +103,9 @@ class StreamStats(StreamSummary):
     malformed: NotRequired[Count]
     seq_gaps: NotRequired[Count]
     late: NotRequired[Count]
+    buffer: NotRequired[Buffer]
     # of an analysis
     paused: NotRequired[bool]
-    buffer: NotRequired[Buffer]
     analysis: NotRequired[dict[str, Any]]
     # of a voice and of a source
     received: NotRequired[Count]
