@@ -320,8 +320,9 @@ def talk(seconds: float, rng: np.random.Generator) -> Speech:
 
 
 def spread(means: Sequence[float]) -> float:
-    """How far apart the clients are: the highest less the lowest, as a share of the mean."""
-    return (max(means) - min(means)) / float(np.mean(means))
+    """How far apart the clients are: the highest less the lowest, as a share of the mean; 0 if nobody waited."""
+    mean = float(np.mean(means))
+    return (max(means) - min(means)) / mean if mean else 0.0
 
 
 def means_s(by_client: Sequence[Sequence[Sequence[float]]]) -> list[float]:
