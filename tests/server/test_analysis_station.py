@@ -102,6 +102,7 @@ async def test_several_connections_feed_and_watch_one_stream(server: Running) ->
         closed = await hear(feeder, "closed")
         assert closed["stats"]["buffer"]["written"] == 20 * 441
         assert closed["stats"]["messages"] == 21
+        assert closed["reason"] == "requested"
         assert closed["stats"]["connections"] == 2
         seen = 0
         while seen < 20 * 441:

@@ -77,4 +77,5 @@ async def test_what_is_wrong_is_answered(server: Running, message: str, code: st
         await ws.send_str('{"type":"ping"}')
         assert json.loads(await ws.receive_str(timeout=5))["type"] == "pong"
         await ws.send_str('{"type":"close"}')
-        assert json.loads(await ws.receive_str(timeout=5))["type"] == "closed"
+        closed = json.loads(await ws.receive_str(timeout=5))
+        assert (closed["type"], closed["reason"]) == ("closed", "requested")

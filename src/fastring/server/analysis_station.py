@@ -206,7 +206,7 @@ class AnalysisStation:
         elif isinstance(command, Finalize):
             self._send(now)
         elif isinstance(command, Close):
-            self.finish(now, "closed")
+            self.finish(now, "requested")
         elif isinstance(command, Control):
             self._post(control(self._stream, command))
         else:

@@ -50,7 +50,7 @@ class ControlStation:
         elif isinstance(command, Ping):
             self._post(Pong())
         elif isinstance(command, Close):
-            self._post(Closed("closed"))
+            self._post(Closed("requested"))
         else:
             raise ProtocolError("the control endpoint takes no audio", code="unknown_type")
 
