@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from fastring import RingBuffer, RingReader
-from fastring.errors import BufferFullError, BusyError, ConfigError
+from fastring.errors import BufferClosedError, BufferFullError, BusyError, ConfigError
 
 
 def numbered(start: int, frames: int) -> Any:
@@ -95,6 +95,26 @@ async def test_publishing_wakes_who_waits() -> None:
     assert not waiting.done()
     ring.publish(30)
     np.testing.assert_array_equal(await asyncio.wait_for(waiting, 5), numbered(0, 20))
+
+
+@pytest.mark.parametrize("held", [0, 15])
+async def test_closing_a_reader_ends_the_wait_for_its_chunks(held: int) -> None:
+    ring = RingBuffer(100)
+    reader, other = ring.reader(), ring.reader()
+    ring.write(numbered(0, held))
+    waiting = asyncio.create_task(anext(reader.chunks(20)))  # type: ignore[arg-type]
+    undisturbed = asyncio.create_task(anext(other.chunks(20)))  # type: ignore[arg-type]
+    await asyncio.sleep(0)
+    reader.close()
+    with pytest.raises(BufferClosedError, match="this reader is closed"):
+        await asyncio.wait_for(waiting, 5)
+    ring.write(numbered(held, 20 - held))
+    np.testing.assert_array_equal(await asyncio.wait_for(undisturbed, 5), numbered(0, 20))
+
+
+def test_chunks_are_counted_in_whole_frames() -> None:
+    with pytest.raises(TypeError, match=r"n must be a whole number, not 1\.5"):
+        RingBuffer(100).chunks(1.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("n", [0, -1, 101])

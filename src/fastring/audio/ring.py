@@ -83,6 +83,7 @@ class RingStats(NamedTuple):
 
 
 class _Waiter(NamedTuple):
+    reader: RingBuffer | RingReader
     frame_index: int
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[None]
@@ -189,16 +190,16 @@ class RingBuffer(_native.RingBuffer):
             f"holds {self.oldest_index} to {self.write_index}>"
         )
 
-    async def _written(self, index: int) -> None:
-        """Returns once the write index has reached `index`, or the ring is closed."""
+    async def _written(self, reader: RingBuffer | RingReader, index: int) -> None:
+        """Returns once the write index has reached `index`, or the ring or the reader is closed."""
         import asyncio
 
         loop = asyncio.get_running_loop()
-        waiter = _Waiter(index, loop, loop.create_future())
+        waiter = _Waiter(reader, index, loop, loop.create_future())
         with self._waiters_lock:
             self._waiters.append(waiter)
             self._arm(min(waiting.frame_index for waiting in self._waiters))
-        if self.write_index >= index or self.closed:  # came before _arm
+        if self.write_index >= index or reader.closed or self.closed:  # came before _arm
             self._wake()
         try:
             await waiter.future
@@ -208,10 +209,17 @@ class RingBuffer(_native.RingBuffer):
                     self._waiters.remove(waiter)
 
     def _wake(self) -> None:
-        """Wakes who waits for a frame that is written by now; called by `write`, on its thread, when that may be so."""
+        """Wakes who waits for a frame that is written by now; called by `write`, on its thread, when that may be so.
+
+        And by `close` of the ring or a reader: nothing more will come to who waits there.
+        """
         with self._waiters_lock:
             write_index, closed = self.write_index, self.closed
-            ready = [waiter for waiter in self._waiters if closed or waiter.frame_index <= write_index]
+            ready = [
+                waiter
+                for waiter in self._waiters
+                if closed or waiter.reader.closed or waiter.frame_index <= write_index
+            ]
             self._waiters = [waiter for waiter in self._waiters if waiter not in ready]
             if self._waiters:
                 self._arm(min(waiter.frame_index for waiter in self._waiters))
@@ -240,12 +248,17 @@ class RingReader(_native.RingReader):
         self._ring = ring
 
     def chunks(self, n: int, dtype: SampleDtype | None = None) -> AsyncIterator[NDArray[Any]]:
-        """As `RingBuffer.chunks`, with this reader."""
+        """As `RingBuffer.chunks`, with this reader; closing it ends the wait with `BufferClosedError`."""
         return _chunks(self._ring, self, n, dtype)
 
     def lost(self) -> list[LostRange]:
         """The ranges that this reader lost since the last call, oldest first; the newest 32 are kept."""
         return [LostRange._make(item) for item in self._lost()]
+
+    def close(self) -> None:
+        """Ends this reader: it holds up no writer, and reading, or waiting in `chunks`, raises `BufferClosedError`."""
+        super().close()
+        self._ring._wake()
 
     def __enter__(self) -> Self:
         return self
@@ -264,15 +277,18 @@ def _resolve(future: asyncio.Future[None]) -> None:
 def _chunks(
     ring: RingBuffer, reader: RingBuffer | RingReader, n: int, dtype: SampleDtype | None
 ) -> AsyncIterator[NDArray[Any]]:
-    n = operator.index(n)
+    try:
+        n = operator.index(n)
+    except TypeError:
+        raise TypeError(f"n must be a whole number, not {n!r}") from None
     if not 1 <= n <= ring.capacity:
         raise ConfigError(f"n must be 1 to the capacity of {ring.capacity} frames, not {n}")
 
     async def iterate() -> AsyncIterator[NDArray[Any]]:
         while True:
-            closed = ring.closed  # before `available`: what was written by then is delivered
+            closed = ring.closed or reader.closed  # before `available`: what was written by then is delivered
             if reader.available < n and not closed:
-                await ring._written(reader.position + n)
+                await ring._written(reader, reader.position + n)
                 continue
             chunk: NDArray[np.int16 | np.float32] = reader.read(n, dtype)
             if len(chunk):
