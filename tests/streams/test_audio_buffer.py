@@ -124,5 +124,19 @@ def test_one_writes_while_another_reads() -> None:
     np.testing.assert_array_equal(np.concatenate(got), np.arange(total, dtype=np.float32))
 
 
+def test_a_peek_that_the_writer_overtakes_looks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    buffer = AudioBuffer(1000)
+    buffer.write(np.full(1000, 9, np.float32))
+    look, left = buffer.ring.read_at, [3, 2, 1]
+
+    def overtaken(start: int, frames: int) -> object:
+        if left:
+            buffer.write(np.full(300, left.pop(0), np.float32))
+        return look(start, frames)
+
+    monkeypatch.setattr(buffer.ring, "read_at", overtaken)
+    np.testing.assert_array_equal(buffer.peek(), np.repeat(np.float32([9, 3, 2, 1]), [100, 300, 300, 300]))
+
+
 def test_it_is_public() -> None:
     assert fastring.AudioBuffer is AudioBuffer

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fastring.audio.ring import RingBuffer
+from fastring.errors import RangeLostError
 from fastring.session.stats import buffer_stats
 from fastring.streams.intake import Encoding, check_encoding, check_size, for_float32_ring
 
@@ -92,9 +93,13 @@ class AudioBuffer:
         Returns:
             A copy, as from `read`.
         """
-        start = self._ring.position
-        wanted = self.available if size is None else min(size, self.available)
-        return self._ring.read_at(start, wanted)
+        while True:
+            start = self._ring.position
+            wanted = self.available if size is None else min(size, self.available)
+            try:
+                return self._ring.read_at(start, wanted)
+            except RangeLostError:  # overwritten since the line above, by a writer on another thread
+                continue
 
     def clear(self) -> None:
         """Forget what waits to be read; it does not count as dropped."""
