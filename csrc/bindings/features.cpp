@@ -3,6 +3,11 @@
 #include <structmember.h>
 
 #include <cstddef>
+#include <iterator>
+#include <stdexcept>
+#include <string>
+
+#include "arrays.hpp"
 
 namespace fastring::bindings {
 namespace {
@@ -67,10 +72,58 @@ PyObject* repr(PyObject* self) {
   return out.release().ptr();
 }
 
+// Where a field lies in an object.
+template <class Value>
+Value& field_of(PyObject* self, const PyMemberDef& member) noexcept {
+  return *reinterpret_cast<Value*>(reinterpret_cast<char*>(self) + member.offset);
+}
+
+// For pickle and copy: (rebuild, (every field in order,)).
+PyObject* reduce(PyObject* self, PyObject* /*unused*/) {
+  return guarded([&]() -> PyObject* {
+    py::list fields;
+    for (const PyMemberDef* member = members; member->name != nullptr; ++member) {
+      fields.append(py::handle(self).attr(member->name));
+    }
+    return py::make_tuple(py::module_::import("fastring._native").attr("_features"), py::make_tuple(py::tuple(fields)))
+        .release()
+        .ptr();
+  });
+}
+
+py::object rebuild(const py::tuple& fields) {
+  constexpr std::size_t kCount = std::size(members) - 1;
+  if (fields.size() != kCount) {
+    throw std::invalid_argument("Features have " + std::to_string(kCount) + " fields, not " +
+                                std::to_string(fields.size()) + ": pickled by another version of fastring");
+  }
+  auto made = py::reinterpret_steal<py::object>(features_type->tp_alloc(features_type, 0));
+  if (!made) throw py::error_already_set();
+  for (std::size_t i = 0; i < kCount; ++i) {
+    const PyMemberDef& member = members[i];
+    const py::handle value = fields[i];
+    if (member.type == T_DOUBLE) {
+      field_of<double>(made.ptr(), member) = value.cast<double>();
+    } else if (member.type == T_LONGLONG) {
+      field_of<long long>(made.ptr(), member) = value.cast<long long>();
+    } else if (member.type == T_BOOL) {
+      field_of<char>(made.ptr(), member) = value.cast<bool>() ? 1 : 0;
+    } else {
+      field_of<PyObject*>(made.ptr(), member) = Py_NewRef(value.ptr());
+    }
+  }
+  return made;
+}
+
+PyMethodDef methods[] = {
+    {"__reduce__", reduce, METH_NOARGS, nullptr},
+    {nullptr, nullptr, 0, nullptr},
+};
 PyType_Slot slots[] = {
     {Py_tp_dealloc, reinterpret_cast<void*>(dealloc)},
     {Py_tp_repr, reinterpret_cast<void*>(repr)},
     {Py_tp_members, members},
+    {Py_tp_methods, methods},
     {Py_tp_doc, const_cast<char*>("What one Analyzer.push found; every field is finite or None.")},
     {0, nullptr},
 };
@@ -104,6 +157,7 @@ void register_features(py::module_& m) {
   if (type == nullptr) throw py::error_already_set();
   features_type = reinterpret_cast<PyTypeObject*>(type);
   m.attr("Features") = py::reinterpret_borrow<py::object>(type);
+  m.def("_features", &rebuild, py::arg("fields"), "Features from all of their fields, for pickle.");
 }
 
 PyObject* make_features(const Analyzer& analyzer, const ChunkLevel& level,

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -286,6 +291,26 @@ def test_one_bad_chunk_moves_no_stream() -> None:
     with pytest.raises(ConfigError, match="2 analyzers and 1 chunks"):
         analyze_many(analyzers, [noise(10)])
     assert [a.samples_pushed for a in analyzers] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "clone", [lambda f: pickle.loads(pickle.dumps(f)), copy.copy, copy.deepcopy], ids=["pickle", "copy", "deepcopy"]
+)
+def test_features_go_to_another_process(clone: Callable[[Any], Any]) -> None:
+    burst = np.concatenate([np.zeros(8000, np.float32), noise(1600, 0.2), tone(220, 16000, 0.5)])
+    burst[-1] = np.nan
+    features = Analyzer(16000).push(burst)
+    assert features.onsets
+    assert features.pitch is not None
+    assert features.tempo is None
+    names = [name for name in dir(features) if not name.startswith("_")]
+    assert [getattr(clone(features), n) for n in names] == [getattr(features, n) for n in names]
+
+
+def test_features_of_another_version_are_refused() -> None:
+    rebuild, (fields,) = Analyzer(16000).push(noise(10)).__reduce__()
+    with pytest.raises(ValueError, match="18 fields, not 17: pickled by another version"):
+        rebuild(fields[:-1])
 
 
 @pytest.mark.parametrize("hz", [30.0, 45.0, 49.0, 50.0, 60.0, 1900.0, 2000.0, 2050.0, 2150.0, 3000.0])
