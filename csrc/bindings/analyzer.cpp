@@ -1,6 +1,7 @@
 // fastring::Analyzer in Python: push() is a raw vectorcall method, everything else goes through pybind11.
 #include "analyzer.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -187,11 +188,19 @@ py::dict defaults() {
   return out;
 }
 
+// A stream given twice would have its first result read off when the second chunk is in it.
+void check_distinct(std::vector<const Analyzer*> streams) {
+  std::ranges::sort(streams);
+  if (std::ranges::adjacent_find(streams) == streams.end()) return;
+  throw std::invalid_argument(
+      "analyze_many got the same analyzer twice: give each stream once, its audio as one chunk");
+}
+
 // One chunk each for many streams: every argument is checked before any stream advances, and the GIL is given up once.
 py::list push_many(const py::list& analyzers, const py::list& chunks) {
   if (analyzers.size() != chunks.size()) {
-    throw std::invalid_argument("push_many got " + std::to_string(analyzers.size()) + " analyzers and " +
-                                std::to_string(chunks.size()) + " chunks");
+    throw std::invalid_argument("analyze_many got " + std::to_string(analyzers.size()) + " analyzers and " +
+                                std::to_string(chunks.size()) + " chunks: give one chunk for each analyzer");
   }
   const std::size_t count = analyzers.size();
   std::vector<Analyzer*> streams;
@@ -202,6 +211,7 @@ py::list push_many(const py::list& analyzers, const py::list& chunks) {
     streams.push_back(&checked_self<Analyzer>(analyzers[i]));
     audio.push_back(std::make_unique<Chunk>(py::handle(chunks[i]).ptr(), streams.back()->channels()));
   }
+  check_distinct({streams.begin(), streams.end()});
   py::list out(count);
   std::vector<OnsetSink> sinks(count);
   std::vector<ChunkLevel> levels(count);
@@ -245,13 +255,17 @@ void register_analyzer(py::module_& m) {
       .def_static("defaults", &defaults, "Every setting of the core and its default.")
       .def("reset", on_self<Analyzer, &Analyzer::reset>(), "Forget the stream.")
       .def("channel_levels", &channel_levels, "(rms, peak, dc_offset, zero_crossing_rate) per channel, last push.")
-      .def_property_readonly("sample_rate", on_self<Analyzer, &Analyzer::sample_rate>())
-      .def_property_readonly("channels", on_self<Analyzer, &Analyzer::channels>())
-      .def_property_readonly("hop_samples", on_self<Analyzer, &Analyzer::hop_samples>())
-      .def_property_readonly("pitch_latency_samples", on_self<Analyzer, &Analyzer::pitch_latency_samples>())
-      .def_property_readonly("samples_pushed", on_self<Analyzer, &Analyzer::samples_pushed>())
+      .def_property_readonly("sample_rate", on_self<Analyzer, &Analyzer::sample_rate>(), "Of the stream, Hz.")
+      .def_property_readonly("channels", on_self<Analyzer, &Analyzer::channels>(), "Interleaved channels.")
+      .def_property_readonly("hop_samples", on_self<Analyzer, &Analyzer::hop_samples>(),
+                             "Samples per channel between two onset frames, and two pitch frames.")
+      .def_property_readonly("pitch_latency_samples", on_self<Analyzer, &Analyzer::pitch_latency_samples>(),
+                             "From the middle of a pitch frame to where it is settled, samples per channel.")
+      .def_property_readonly("samples_pushed", on_self<Analyzer, &Analyzer::samples_pushed>(),
+                             "Samples per channel so far.")
       .def_property_readonly("state_bytes", on_self<Analyzer, &Analyzer::state_bytes>(), "Memory of this stream alone.")
-      .def_property_readonly("non_finite_samples", on_self<Analyzer, &Analyzer::non_finite_samples>());
+      .def_property_readonly("non_finite_samples", on_self<Analyzer, &Analyzer::non_finite_samples>(),
+                             "NaN and infinite samples so far, taken as 0.");
   add_method(type, push_method);
   m.def("push_many", &push_many, py::arg("analyzers"), py::arg("chunks"), "One chunk each for many streams.");
 }

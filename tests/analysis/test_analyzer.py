@@ -288,8 +288,10 @@ def test_one_bad_chunk_moves_no_stream() -> None:
     analyzers = [Analyzer(16000), Analyzer(16000)]
     with pytest.raises(AudioFormatError):
         analyze_many(analyzers, [noise(10), np.zeros(3)])  # type: ignore[list-item]
-    with pytest.raises(ConfigError, match="2 analyzers and 1 chunks"):
+    with pytest.raises(ConfigError, match="analyze_many got 2 analyzers and 1 chunks"):
         analyze_many(analyzers, [noise(10)])
+    with pytest.raises(ConfigError, match="the same analyzer twice"):
+        analyze_many([*analyzers, analyzers[0]], [noise(10)] * 3)
     assert [a.samples_pushed for a in analyzers] == [0, 0]
 
 

@@ -116,7 +116,7 @@ def analyze_many(analyzers: Sequence[Analyzer], chunks: Sequence[Samples]) -> li
 
     Raises:
         AudioFormatError: a chunk has the wrong dtype or shape; no stream has advanced.
-        ConfigError: the two sequences differ in length.
+        ConfigError: the two sequences differ in length, or an analyzer is there twice; no stream has advanced.
         BusyError: another thread is in one of the analyzers; those before it have advanced.
     """
     return _native.push_many(list(analyzers), list(chunks))
