@@ -16,6 +16,13 @@ std::string described(PyObject* object) {
   return "an object of type " + std::string(Py_TYPE(object)->tp_name);
 }
 
+// What to do where float32 is taken: NumPy makes float64 of nearly everything.
+std::string as_float32(PyObject* object) {
+  if (!PyObject_TypeCheck(object, numpy.array_type)) return "";
+  const auto* descr = reinterpret_cast<const py::detail::PyArrayDescr_Proxy*>(py::detail::array_proxy(object)->descr);
+  return descr->type_num == py::detail::npy_api::NPY_DOUBLE_ ? ": pass audio.astype(np.float32)" : "";
+}
+
 // Buffer formats that may carry samples of a dtype: its own, and plain bytes.
 bool fits(const char* format, Dtype dtype) noexcept {
   if (format == nullptr || *format == '\0') return true;
@@ -62,11 +69,13 @@ bool ArrayView::same_dtype(PyObject* descr, Dtype wanted) noexcept {
   return proxy->type_num == kTypeNumbers[static_cast<int>(wanted)] && proxy->byteorder != '>';
 }
 
-void ArrayView::take_other(PyObject* object, Dtype wanted, bool writable) {
+void ArrayView::take_other(PyObject* object, Dtype wanted, Dtype also, bool writable) {
   const std::string name = dtype_name(wanted);
   if (PyObject_TypeCheck(object, numpy.array_type) || PyObject_CheckBuffer(object) == 0) {
-    throw Error(ErrorCode::kBadAudio,
-                "expected " + name + " samples, as an array or raw bytes, not " + described(object));
+    const std::string names = also == wanted ? name : name + " or " + dtype_name(also);
+    throw Error(ErrorCode::kBadAudio, "expected " + names + " samples, as an array or raw bytes, not " +
+                                          described(object) +
+                                          (wanted == Dtype::kFloat32 && !writable ? as_float32(object) : ""));
   }
   const int flags = PyBUF_ND | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);  // ND without strides: C-contiguous
   if (PyObject_GetBuffer(object, &buffer_, flags) != 0) {
@@ -95,7 +104,7 @@ void ArrayView::take_typed(PyObject* object) {
   if (PyObject_TypeCheck(object, numpy.array_type) ||
       PyObject_GetBuffer(object, &buffer_, PyBUF_ND | PyBUF_FORMAT) != 0) {
     PyErr_Clear();
-    throw Error(ErrorCode::kBadAudio, wanted + described(object));
+    throw Error(ErrorCode::kBadAudio, wanted + described(object) + as_float32(object));
   }
   holds_buffer_ = true;
   const char* format = buffer_.format == nullptr ? "B" : buffer_.format;
@@ -123,9 +132,9 @@ void ArrayView::throw_bad_frames(int channels) const {
                                         ": give interleaved samples, or shape (frames, " + count + ")");
 }
 
-void ArrayView::throw_strided(PyObject* /*object*/) {
-  throw Error(ErrorCode::kBadAudio,
-              "expected a C-contiguous array, not a strided one: pass np.ascontiguousarray(audio)");
+void ArrayView::throw_strided(bool writable) {
+  const char* instead = writable ? "read into a new array and copy from there" : "pass np.ascontiguousarray(audio)";
+  throw Error(ErrorCode::kBadAudio, std::string("expected a C-contiguous array, not a strided one: ") + instead);
 }
 
 void ArrayView::throw_read_only() {

@@ -50,17 +50,19 @@ class ArrayView {
 
   // Samples to read, of exactly this dtype.
   void take(PyObject* object, Dtype wanted) {
-    if (!take_array(object, wanted)) take_other(object, wanted, false);
+    if (!take_array(object, wanted, false)) take_other(object, wanted, wanted, false);
   }
 
   // Samples to read, int16 or float32 as the object itself says; raw bytes say neither and are refused.
   void take_audio(PyObject* object) {
-    if (!take_array(object, Dtype::kFloat32) && !take_array(object, Dtype::kInt16)) take_typed(object);
+    if (!take_array(object, Dtype::kFloat32, false) && !take_array(object, Dtype::kInt16, false)) take_typed(object);
   }
 
   // Samples to write; raw buffers count as `wanted`. An array may have the dtype `also` instead.
   void take_writable(PyObject* object, Dtype wanted, Dtype also) {
-    if (!take_array(object, wanted) && (also == wanted || !take_array(object, also))) take_other(object, wanted, true);
+    if (!take_array(object, wanted, true) && (also == wanted || !take_array(object, also, true))) {
+      take_other(object, wanted, also, true);
+    }
     if (!writable_) throw_read_only();
   }
 
@@ -78,12 +80,12 @@ class ArrayView {
   const Py_ssize_t* shape = nullptr;  // null unless an ndarray
 
  private:
-  [[nodiscard]] bool take_array(PyObject* object, Dtype wanted) {
+  [[nodiscard]] bool take_array(PyObject* object, Dtype wanted, bool writable) {
     using py::detail::npy_api;
     if (!PyObject_TypeCheck(object, numpy.array_type)) return false;
     const auto* array = py::detail::array_proxy(object);
     if (array->descr != numpy.descr[static_cast<int>(wanted)] && !same_dtype(array->descr, wanted)) return false;
-    if ((array->flags & npy_api::NPY_ARRAY_C_CONTIGUOUS_) == 0) throw_strided(object);
+    if ((array->flags & npy_api::NPY_ARRAY_C_CONTIGUOUS_) == 0) throw_strided(writable);
     data = array->data;
     nd = array->nd;
     shape = array->dimensions;
@@ -93,11 +95,11 @@ class ArrayView {
     writable_ = (array->flags & npy_api::NPY_ARRAY_WRITEABLE_) != 0;
     return true;
   }
-  void take_other(PyObject* object, Dtype wanted, bool writable);
+  void take_other(PyObject* object, Dtype wanted, Dtype also, bool writable);
   void take_typed(PyObject* object);
   [[nodiscard]] static bool same_dtype(PyObject* descr, Dtype wanted) noexcept;
   [[noreturn]] void throw_bad_frames(int channels) const;
-  [[noreturn]] static void throw_strided(PyObject* object);
+  [[noreturn]] static void throw_strided(bool writable);
   [[noreturn]] static void throw_read_only();
 
   bool writable_ = false;

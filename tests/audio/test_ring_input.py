@@ -82,8 +82,8 @@ def test_output_of_the_wrong_kind_is_refused() -> None:
     read_only = np.zeros(4, np.int16)
     read_only.flags.writeable = False
     for out, message in [
-        (np.zeros(4), "not an array of float64"),
-        (np.zeros(8, np.int16)[::2], "C-contiguous"),
+        (np.zeros(4), "expected int16 or float32 samples.* not an array of float64$"),
+        (np.zeros(8, np.int16)[::2], "C-contiguous.*: read into a new array and copy from there"),
         (np.zeros(5, np.int16), "5 samples"),
         (np.zeros((4, 3), np.int16), r"\(4, 3\)"),
         (read_only, "read-only"),
