@@ -16,6 +16,9 @@ namespace {
 constexpr double kEnvelopeRate_hz = 100.0;
 constexpr double kFirstEstimate_s = 1.5;   // it needs a second one to agree, so the first value comes at 2 s
 constexpr float kSilentNovelty = 1.0e-4f;  // mean novelty below which nothing happened worth a tempo
+// Greatest novelty below which nothing began: a tone that glides, or has a vibrato, rises from band to band and reaches
+// .008, as regularly as it likes; the faintest 8 s of the music of the sweep have .16, an onset .023 and more.
+constexpr float kFaintNovelty = 0.02f;
 // Standard deviation over mean of the novelty, below which it is the unrest of a noise: white, pink and brown noise at
 // 8 to 48 kHz have .25 to .45, the densest music of the sweep .47, its median 2.3.
 constexpr double kUnrest = 0.45;
@@ -161,10 +164,11 @@ bool TempoTracker::push(float novelty, float* scratch, TempoEstimate& estimate) 
   return true;
 }
 
-// Writes what was heard to `held`, oldest first; false if nothing happened, or nothing but noise.
+// Writes what was heard to `held`, oldest first; false if nothing began, or nothing but noise.
 bool TempoTracker::unroll(float* held) const noexcept {
   double total = 0.0;
   double squares = 0.0;
+  float greatest = 0.0f;
   int known = 0;
   int at = next_ - count_;
   if (at < 0) at += capacity_;
@@ -176,8 +180,9 @@ bool TempoTracker::unroll(float* held) const noexcept {
     ++known;
     total += static_cast<double>(value);
     squares += static_cast<double>(value) * static_cast<double>(value);
+    greatest = std::max(greatest, value);
   }
-  if (known == 0 || total < static_cast<double>(kSilentNovelty) * known) return false;
+  if (greatest < kFaintNovelty || total < static_cast<double>(kSilentNovelty) * known) return false;
   std::replace_if(held, held + count_, [](float x) { return x < 0.0f; }, static_cast<float>(total / known));
   return squares * known >= (1.0 + kUnrest * kUnrest) * total * total;
 }

@@ -182,6 +182,24 @@ def test_nothing_is_invented(x: np.ndarray) -> None:
     assert len(t["onset_sample_index"]) <= 1
 
 
+GLIDES = {
+    "vibrato 4 Hz": lambda t: 440 * 2 ** (0.1 * np.sin(2 * np.pi * 4 * t)),
+    "vibrato 2 Hz": lambda t: 440 * 2 ** (0.06 * np.sin(2 * np.pi * 2 * t)),
+    "up": lambda t: 60 * 30 ** (t / 10),
+    "down": lambda t: 1900 * 30 ** (-t / 10),
+    "siren": lambda t: 600 * 2 ** (0.7 * np.sin(np.pi * t)),
+}
+
+
+@pytest.mark.parametrize("sample_rate", [16000, 44100])
+@pytest.mark.parametrize("hz", GLIDES.values(), ids=GLIDES)
+def test_a_tone_that_glides_has_no_tempo(hz: Callable[[np.ndarray], np.ndarray], sample_rate: int) -> None:
+    phase = 2 * np.pi * np.cumsum(hz(np.arange(10 * sample_rate) / sample_rate)) / sample_rate
+    t = Analyzer(sample_rate).push_tracks((0.3 * np.sin(phase)).astype(np.float32))
+    assert np.count_nonzero(t["tempo"]) == 0
+    assert len(t["onset_sample_index"]) == 0
+
+
 @pytest.mark.parametrize("sample_rate", [8000, 16000, 22050, 44100, 48000])
 def test_stationary_noise_has_neither_onsets_nor_tempo(sample_rate: int) -> None:
     seconds = 10.0

@@ -37,8 +37,8 @@ class Analyzer(_native.Analyzer):
       square difference (McLeod & Wyvill, ICMC 2005): the newest pitch is `pitch_latency_samples` old.
     - tempo: autocorrelation of the novelty of the last 8 s, a comb over its multiples (Davies & Plumbley, IEEE TASLP
       2007) with a prior on tempo (Ellis, JNMR 2007), and the octave decided apart (Percival & Tzanetakis, IEEE TASLP
-      2014). First after 2 s, then every 0.5 s; `None` for silence, noise and anything without a regular beat. Below 65
-      and above 180 BPM the octave follows the prior.
+      2014). First after 2 s, then every 0.5 s; `None` for silence, noise, glides and anything without a regular beat.
+      Below 65 and above 180 BPM the octave follows the prior.
     - spectral centroid, rolloff (of the magnitude, as librosa has it), flatness (of the power, librosa) and flux (sum
       of the rises in magnitude), of Hann frames of the full band every 20 ms.
     - zero crossings: changes of the sign bit with zero as positive, the one at the seam of two chunks included.
