@@ -38,5 +38,9 @@ def test_short_and_wrong_recordings() -> None:
         fastring.analyze(np.zeros(10), 44100)  # type: ignore[arg-type]
     with pytest.raises(AudioFormatError, match="shape"):
         fastring.analyze(np.zeros((2, 2, 2), np.float32), 44100)
+    with pytest.raises(AudioFormatError, match=r"1000 channels, not 1 to 32: pass np\.ascontiguousarray\(samples\.T\)"):
+        fastring.analyze(np.zeros((2, 1000), np.float32), 44100)
+    with pytest.raises(AudioFormatError, match=r"\(1000, 40\) have 40 channels, not 1 to 32$"):
+        fastring.analyze(np.zeros((1000, 40), np.float32), 44100)
     with pytest.raises(ConfigError, match="sample_rate"):
         fastring.analyze(np.zeros(10, np.float32), 1000)

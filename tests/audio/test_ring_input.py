@@ -129,6 +129,11 @@ def test_bad_arguments_are_type_errors() -> None:
         ring.read(2**70)
 
 
+def test_a_ring_that_memory_cannot_hold_says_how_large_it_would_be() -> None:
+    with pytest.raises(MemoryError, match="no memory for a ring of 1152921504606846976 frames of 1 x int16: take less"):
+        RingBuffer(2**60)
+
+
 @settings(max_examples=200, deadline=None)
 @given(data=st.binary(max_size=100), channels=st.integers(1, 4), dtype=st.sampled_from(["int16", "float32"]))
 def test_any_bytes_are_taken_whole_or_refused_whole(data: bytes, channels: int, dtype: Any) -> None:

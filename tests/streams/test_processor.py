@@ -81,6 +81,10 @@ async def test_encodings_and_channels_are_the_streams_own() -> None:
         again = await processor.process_audio("pcm", pcm.reshape(-1, 2))
         assert again.sample_index == 16000
         assert processor.get_audio("pcm", 0.25).shape == (4000, 2)
+        for seconds in (-1.0, float("nan")):
+            with pytest.raises(ConfigError, match=f"seconds = {seconds}: must be at least 0"):
+                processor.get_audio("pcm", seconds)
+        assert len(processor.get_audio("pcm", float("inf"))) == len(processor.get_audio("pcm", 1e9)) > 4000
 
 
 async def test_callbacks_of_one_stream_and_of_all() -> None:

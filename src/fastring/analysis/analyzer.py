@@ -64,7 +64,7 @@ class Analyzer(_native.Analyzer):
         tuning: any other setting of the core by name, see `Analyzer.defaults()`.
 
     Raises:
-        ConfigError: a setting is out of range; the message names it, its value and the limit.
+        ConfigError: a setting is out of range, or not known; the message names it, its value and the limit.
     """
 
     def __init__(

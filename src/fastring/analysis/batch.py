@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fastring.analysis.analyzer import Analyzer
+from fastring.audio.format import MAX_CHANNELS
 from fastring.errors import AudioFormatError
 
 if TYPE_CHECKING:
@@ -81,12 +82,15 @@ def analyze(samples: Samples, sample_rate: float, **settings: Any) -> Tracks:
         The tracks. A recording shorter than a frame gives empty ones.
 
     Raises:
-        AudioFormatError: wrong dtype, shape or layout.
+        AudioFormatError: wrong dtype, shape or layout; a row is a frame, so (channels, n) is none.
         ConfigError: a setting is out of range.
     """
     shape: tuple[int, ...] = getattr(samples, "shape", (0,))
     if len(shape) not in (1, 2):
         raise AudioFormatError(f"samples must have shape (n,) or (n, channels), not {shape}")
+    if len(shape) == 2 and not 1 <= shape[1] <= MAX_CHANNELS:
+        hint = ": pass np.ascontiguousarray(samples.T)" if 1 <= shape[0] <= MAX_CHANNELS else ""
+        raise AudioFormatError(f"samples of shape {shape} have {shape[1]} channels, not 1 to {MAX_CHANNELS}{hint}")
     analyzer = Analyzer(sample_rate, shape[1] if len(shape) == 2 else 1, **settings)
     t = analyzer.push_tracks(samples)
     tempo = float(t["tempo"][-1]) if len(t["tempo"]) else 0.0

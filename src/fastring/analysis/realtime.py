@@ -67,6 +67,9 @@ class RealtimeAudioAnalyzer:
         sample_rate: of the stream, 8000..192000 Hz.
         channels: interleaved channels, 1..32.
         **settings: of `Analyzer`.
+
+    Raises:
+        ConfigError: a setting is out of range.
     """
 
     def __init__(self, sample_rate: float = 44100, channels: int = 1, **settings: Any) -> None:

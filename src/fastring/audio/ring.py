@@ -116,6 +116,7 @@ class RingBuffer(_native.RingBuffer):
     Raises:
         ConfigError: if an argument is out of range.
         AudioFormatError: if `dtype` is another.
+        MemoryError: if the system has not so much memory.
     """
 
     def __init__(
@@ -128,14 +129,17 @@ class RingBuffer(_native.RingBuffer):
         start_index: int = 0,
         touched: bool = True,
     ) -> None:
-        super().__init__(
-            capacity=capacity,
-            channels=channels,
-            dtype=dtype,
-            overflow=overflow,
-            start_index=start_index,
-            touched=touched,
-        )
+        try:
+            super().__init__(
+                capacity=capacity,
+                channels=channels,
+                dtype=dtype,
+                overflow=overflow,
+                start_index=start_index,
+                touched=bool(touched),
+            )
+        except MemoryError:
+            raise MemoryError(f"no memory for a ring of {capacity} frames of {channels} x {dtype}: take less") from None
         self._waiters: list[_Waiter] = []
         self._waiters_lock = threading.Lock()
 

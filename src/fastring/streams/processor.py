@@ -219,10 +219,13 @@ class StreamingAudioProcessor:
 
         Raises:
             UnknownStreamError: no such stream.
+            ConfigError: `seconds` is negative, or not a number.
         """
         stream = self._stream(stream_id)
+        if not seconds >= 0:
+            raise ConfigError(f"seconds = {seconds!r}: must be at least 0")
         end = stream.ring.write_index
-        start = max(stream.ring.oldest_index, end - round(seconds * stream.sample_rate))
+        start = max(stream.ring.oldest_index, end - round(min(seconds * stream.sample_rate, stream.ring.capacity)))
         return stream.ring.read_at(start, end - start)
 
     def register_callback(self, stream_id: str | None, callback: Callable[..., Any]) -> None:
