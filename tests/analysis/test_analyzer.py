@@ -342,3 +342,9 @@ def test_pitch_stays_in_the_range_it_promises(rate: int, hz: float) -> None:
     assert ((voiced >= 50) & (voiced <= 2000)).all()
     if 60 <= hz <= 1900:
         assert np.median(voiced) == pytest.approx(hz, rel=0.01)
+
+
+def test_an_analyzer_shows_what_it_is() -> None:
+    analyzer = Analyzer(44100, 2)
+    analyzer.push(np.zeros((10, 2), np.float32))
+    assert repr(analyzer) == "<Analyzer 2 x 44100 Hz, 10 samples pushed>"

@@ -273,3 +273,7 @@ def test_a_gate_without_init_says_so() -> None:
 def test_a_wrong_type_is_named_in_one_line() -> None:
     with pytest.raises(TypeError, match=r"^hold_frames must be a whole number, not 1\.5$"):
         EnergyGate(hold_frames=1.5)  # type: ignore[arg-type]
+
+
+def test_a_gate_shows_what_it_is() -> None:
+    assert repr(EnergyGate(16000, hold_frames=8)) == "<EnergyGate frames of 512 samples, held for 8>"

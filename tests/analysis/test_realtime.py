@@ -65,3 +65,9 @@ def test_reset_starts_over() -> None:
 def test_wrong_dtype_is_refused() -> None:
     with pytest.raises(AudioFormatError, match="float64"):
         RealtimeAudioAnalyzer().analyze(np.zeros(10), 0.0)  # type: ignore[arg-type]
+
+
+def test_it_shows_what_it_is() -> None:
+    analyzer = RealtimeAudioAnalyzer()
+    analyzer.analyze(np.zeros(100, np.float32))
+    assert repr(analyzer) == "<RealtimeAudioAnalyzer 1 x 44100 Hz, 100 samples analysed>"

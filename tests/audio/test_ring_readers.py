@@ -151,3 +151,12 @@ def test_peek_is_the_ring_itself_and_commit_tells() -> None:
     with pytest.raises(ConfigError, match="at least 0"):
         ring.commit(-1)
     assert ring.available == 8
+
+
+def test_a_reader_shows_where_it_is() -> None:
+    ring = RingBuffer(4)
+    reader = ring.reader()
+    ring.write(np.zeros(6, np.int16))
+    assert repr(reader) == "<RingReader at 2, 4 frames to read, 2 dropped>"
+    reader.close()
+    assert "closed" in repr(reader)

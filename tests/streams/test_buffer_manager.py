@@ -379,3 +379,11 @@ def test_it_is_public() -> None:
 def test_a_rate_must_be_a_rate(sample_rate: Any) -> None:
     with pytest.raises(ConfigError, match=r"sample_rate = .*: must be above 0 Hz, and finite"):
         AudioBufferManager().create_stream("mic", sample_rate)
+
+
+def test_it_shows_its_streams() -> None:
+    with AudioBufferManager(chunk_size=10) as manager:
+        manager.create_stream("mic")
+        assert repr(manager) == "<AudioBufferManager ['mic'] in chunks of 10, at rest>"
+        manager.start_processing()
+        assert "processing" in repr(manager)

@@ -193,3 +193,9 @@ async def test_real_speech_has_pitch_and_onsets() -> None:
 
 def test_it_is_public() -> None:
     assert fastring.StreamingAudioProcessor is StreamingAudioProcessor
+
+
+async def test_it_shows_its_streams() -> None:
+    async with StreamingAudioProcessor() as processor:
+        await processor.start_stream("mic")
+        assert repr(processor) == "<StreamingAudioProcessor ['mic']>"

@@ -101,6 +101,9 @@ class Analyzer(_native.Analyzer):
         }
         super().__init__(sample_rate, channels, settings)
 
+    def __repr__(self) -> str:
+        return f"<Analyzer {self.channels} x {self.sample_rate:g} Hz, {self.samples_pushed} samples pushed>"
+
 
 def analyze_many(analyzers: Sequence[Analyzer], chunks: Sequence[Samples]) -> list[Features]:
     """Push one chunk into each of many streams in a single call.

@@ -67,3 +67,6 @@ class EnergyGate(_native.EnergyGate):
         high_pass_hz: float = 0.0,
     ) -> None:
         super().__init__(sample_rate, frame_samples, hold_frames, high_pass_hz)
+
+    def __repr__(self) -> str:
+        return f"<EnergyGate frames of {self.frame_samples} samples, held for {self.hold_frames}>"

@@ -75,6 +75,10 @@ class RealtimeAudioAnalyzer:
     def __init__(self, sample_rate: float = 44100, channels: int = 1, **settings: Any) -> None:
         self._analyzer = Analyzer(sample_rate, channels, **settings)
 
+    def __repr__(self) -> str:
+        a = self._analyzer
+        return f"<RealtimeAudioAnalyzer {a.channels} x {a.sample_rate:g} Hz, {a.samples_pushed} samples analysed>"
+
     @property
     def sample_rate(self) -> float:
         """Samples per second and channel."""

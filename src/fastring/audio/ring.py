@@ -272,6 +272,10 @@ class RingReader(_native.RingReader):
     ) -> None:
         self.close()
 
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else f"{self.available} frames to read"
+        return f"<RingReader at {self.position}, {state}, {self.dropped} dropped>"
+
 
 def _resolve(future: asyncio.Future[None]) -> None:
     if not future.done():

@@ -121,4 +121,5 @@ class AudioBuffer:
         return True  # an empty buffer is a buffer
 
     def __repr__(self) -> str:
-        return f"<AudioBuffer {self.available} of {self.max_size} samples, {self.channels} channels>"
+        channels = f"{self.channels} channel{'s' * (self.channels > 1)}"
+        return f"<AudioBuffer {self.available} of {self.max_size} samples, {channels}>"

@@ -146,6 +146,10 @@ class AudioBufferManager:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_thread: LoopThread | None = None
 
+    def __repr__(self) -> str:
+        state = "processing" if self._processing else "at rest"
+        return f"<AudioBufferManager {self.list_streams()} in chunks of {self.chunk_size}, {state}>"
+
     def create_stream(
         self, stream_id: str, sample_rate: int = 44100, *, channels: int = 1, encoding: Encoding = "float32"
     ) -> str:

@@ -140,6 +140,9 @@ class StreamingAudioProcessor:
         self._streams: dict[str, _Stream] = {}
         self._everywhere: list[_Listener] = []
 
+    def __repr__(self) -> str:
+        return f"<StreamingAudioProcessor {self.list_streams()}>"
+
     async def start_stream(
         self,
         stream_id: str,
