@@ -135,9 +135,8 @@ class LiveStation:
         decision = self._controller.offer(source.name, source.load(len(audio.data)), source.is_ready(now), now)
         source.take(audio.data, decision, now)
         if decision is Decision.REJECT:
-            self._post(
-                Failure("overloaded", f"source {source.name!r}: {source.waiting} chunks wait (voice.source_queue)")
-            )
+            told = f"source {source.name!r}: {source.waiting} chunks wait (voice.source_queue)"
+            self._post(SourceEvent(source.name, Failure("overloaded", told)))
         self._report(source, now)
 
     def _declare(self, declared: DeclareSource) -> None:

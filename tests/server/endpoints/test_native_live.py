@@ -70,6 +70,22 @@ async def test_what_a_queue_gave_up_is_in_the_metrics(serve: Serve) -> None:
     assert f'fastring_dropped_samples_total{{kind="source"}} {stats["dropped_frames"]:.1f}' in metrics
 
 
+async def test_what_is_rejected_is_told_with_its_source(serve: Serve) -> None:
+    settings = settings_for_tests()
+    voice = replace(settings.voice, source_queue=2, max_lag_s=0.1, source_policy="reject")
+    scripted = ScriptedTranscriber(SCRIPT, delay_s=1.0)
+    async with serve(replace(settings, voice=voice), scripted) as server, server.connect(LIVE) as ws:
+        await ws.send_str(audio("mic", TWO_UTTERANCES))
+        await asyncio.sleep(0.3)  # its finals are owed for longer than they may be
+        for _ in range(6):
+            await ws.send_str(audio("mic", TWO_UTTERANCES[:3200]))
+        await tell(ws, type="close")
+        said = await listen(ws)
+    errors = of(said, "error")
+    assert {(error["code"], error["source"], error["fatal"]) for error in errors} == {("overloaded", "mic", False)}
+    assert len(errors) == said[-1]["stats"]["sources"]["mic"]["refused_chunks"] > 0
+
+
 @pytest.mark.slow
 async def test_each_source_sends_as_it_declared(serve: Serve) -> None:
     """Real speech: 16 kHz mono beside 48 kHz stereo, and both are understood."""
