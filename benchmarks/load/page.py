@@ -36,7 +36,7 @@ NAMES = {
     "bare, after 1 s": "bare server, after a second of silence",
     "ours, idle": "connected, nothing sent",
     "ours, after 1 s": "after a second of silence, 31 KiB of it in the ring",
-    "ours, ring full": "its ring of 40 s full",
+    "ours, after 45 s": "after 45 s of silence",
 }
 Rows = list[tuple[str, ...]]
 TableOf = tuple[str, tuple[str, ...], Rows]
@@ -173,7 +173,7 @@ def _fleet(data: dict[str, Any]) -> str:
             f"{users:,}",
             f"{-(-users // streams):,}",
             f"{round(users * 0.3 * 0.15 / 0.8):,}",
-            f"{users * 1.3 / 1000:,.1f} GB",
+            f"{users * (0.1 + 0.3 * 1.3) / 1000:,.1f} GB",
         )
         for users in (1000, 10_000, 100_000)
     ]

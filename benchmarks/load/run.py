@@ -139,14 +139,14 @@ class Bench:
             yield best
 
     def _memory(self, servers: dict[str, Server], streams: int = 200) -> dict[str, float]:
-        """KiB per connection: that says nothing, that sent a second of silence, that filled its ring of 40 s."""
+        """KiB per connection: that says nothing, that sent a second of silence, that sent more than a ring."""
         figures: dict[str, float] = {}
         audio = self._audio(0.0)
         for name, server in servers.items():
             for what, audio_s in (
                 ("idle", 0.0),
                 ("after 1 s", 1.0),
-                *((("ring full", 45.0),) if name == "ours" else ()),
+                *((("after 45 s", 45.0),) if name == "ours" else ()),
             ):
                 with hold(server, 20, audio, audio_s=audio_s):  # what the first connections bring about once
                     pass

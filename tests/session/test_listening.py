@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,10 @@ from scripted_world import RATE, LevelScorer, speak
 from fastring.analysis.endpoint import SpeechEnd, SpeechStart
 from fastring.config import EndpointSettings
 from fastring.errors import RangeLostError
-from fastring.session.listening import Listening, Pause, Rest, Resume, Turn
+from fastring.session.listening import MOST_AT_ONCE, Listening, Pause, Rest, Resume, Turn
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 TWO = speak([0.5, "one two three four", 1.0, "seven eight", 1.0])
 
@@ -49,6 +54,65 @@ def test_a_long_pause_within_speech_is_a_rest_until_the_speaker_goes_on() -> Non
 def test_without_rests_and_where_the_utterance_ends_sooner_there_is_none() -> None:
     assert [type(turn.decision) for turn in rests(2000, 0)] == [SpeechStart]
     assert [type(turn.decision) for turn in rests(256)] == [SpeechStart, SpeechEnd] * 2
+
+
+REACH = RATE + RATE // 2
+IDLE = REACH + MOST_AT_ONCE
+
+
+def in_pieces(ear: Listening, samples: NDArray[np.int16], piece: int = 4000) -> list[Turn]:
+    return [turn for at in range(0, len(samples), piece) for turn in ear.hear(samples[at : at + piece])]
+
+
+def test_silence_is_kept_for_as_long_as_speech_may_reach_back_and_speech_for_as_long_as_it_is_wanted() -> None:
+    ear = Listening(40 * RATE, EndpointSettings(), LevelScorer(), reach=REACH)
+    in_pieces(ear, np.zeros(10 * RATE, np.int16))
+    assert len(ear.read(ear.written - REACH, ear.written)) == REACH
+    with pytest.raises(RangeLostError):
+        ear.read(ear.written - IDLE - 1, ear.written)
+    begin = ear.written
+    in_pieces(ear, TWO.samples)
+    in_pieces(ear, np.zeros(10 * RATE, np.int16))
+    assert ear.can_shrink
+    expected = np.concatenate([np.zeros(RATE), TWO.samples / np.float32(32768)]).astype(np.float32)
+    assert np.array_equal(ear.read(begin - RATE, begin + len(TWO.samples)), expected)
+    ear.shrink()
+    assert not ear.can_shrink
+    assert len(ear.read(ear.written - REACH, ear.written)) == REACH
+    with pytest.raises(RangeLostError):
+        ear.read(begin, ear.written)
+
+
+def test_a_capacity_that_is_small_anyway_is_kept() -> None:
+    ear = Listening(RATE, EndpointSettings(), LevelScorer(), reach=REACH)
+    in_pieces(ear, TWO.samples)
+    in_pieces(ear, np.zeros(3 * RATE, np.int16))
+    assert not ear.can_shrink
+    assert len(ear.read(ear.written - RATE, ear.written)) == RATE
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(200, MOST_AT_ONCE), min_size=1, max_size=12), st.integers(0, 3 * RATE))
+def test_a_ring_that_shrinks_in_silence_loses_nothing_of_speech(lengths: list[int], lead: int) -> None:
+    samples = np.concatenate([np.full(lead, 3, np.int16), TWO.samples, np.zeros(2 * RATE, np.int16), TWO.samples])
+    ear, whole = Listening(40 * RATE, EndpointSettings(), LevelScorer(), reach=REACH), listening()
+    turns: list[Turn] = []
+    at, k, start = 0, 0, None
+    while at < len(samples):
+        if ear.can_shrink:
+            ear.shrink()
+        piece = samples[at : at + lengths[k % len(lengths)]]
+        at, k = at + len(piece), k + 1
+        for turn in ear.hear(piece):
+            turns.append(turn)
+            if isinstance(turn.decision, SpeechStart):
+                start = turn.decision.audio_start
+            elif isinstance(turn.decision, SpeechEnd):
+                end = turn.decision.audio_end
+                assert start is not None
+                assert np.array_equal(ear.read(start, end), samples[start:end] / np.float32(32768))
+    assert turns == whole.hear(samples)
+    assert sum(isinstance(turn.decision, SpeechEnd) for turn in turns) == 4
 
 
 @settings(max_examples=20, deadline=None)

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from fastring.config import EndpointSettings
     from fastring.events import Endpointing
 
-__all__ = ["Listening", "Pause", "Rest", "Resume", "Turn"]
+__all__ = ["MOST_AT_ONCE", "Listening", "Pause", "Rest", "Resume", "Turn"]
+
+MOST_AT_ONCE = 32 * FRAME_SAMPLES
+"""Samples that may be heard in one call, about a second."""
 
 _QUIETEST_DB = -120.0
 
@@ -56,19 +59,32 @@ class Turn(NamedTuple):
 class Listening:
     """The ear of one stream: its ring, its detector and its endpointer. One owner at a time.
 
+    While all is silent the ring is a small one, which stays in few pages of memory; at the first sound that may be
+    speech it gives way to one of the whole capacity.
+
     Args:
         capacity: samples that the ring holds.
         endpoint: when speech starts and ends.
         vad: the voice detector of this stream; None leaves it to the energy gate.
         rest_ms: a pause of this length is a `Rest`; 0: none is.
+        reach: how far back speech that starts now may reach, in samples; 0: as far as the ring does.
+
+    Attributes:
+        capacity: see above.
+        can_shrink: all was silent of late, so if nobody wants what was heard, `shrink` saves most of the memory.
     """
 
-    def __init__(self, capacity: int, endpoint: EndpointSettings, vad: FrameScorer | None, rest_ms: int = 0) -> None:
+    def __init__(
+        self, capacity: int, endpoint: EndpointSettings, vad: FrameScorer | None, rest_ms: int = 0, reach: int = 0
+    ) -> None:
         self.capacity = capacity
-        self._ring = RingBuffer(capacity, 1, "int16", touched=False)
+        self.can_shrink = False
+        self._reach = reach
+        self._idle_capacity = min(capacity, reach + MOST_AT_ONCE) if reach else capacity
+        self._ring = RingBuffer(self._idle_capacity, 1, "int16", touched=False)
         self._detector = SpeechDetector(vad)
         self._endpointer = Endpointer(endpoint)
-        self._levels: deque[float] = deque(maxlen=capacity // FRAME_SAMPLES + 1)
+        self._levels: deque[float] = deque(maxlen=self._idle_capacity // FRAME_SAMPLES + 1)
         self._written = 0
         self._measured = 0
         self._scored = 0
@@ -123,13 +139,20 @@ class Listening:
         return self._levels[-1] if self._levels else _QUIETEST_DB
 
     def hear(self, samples: NDArray[np.int16]) -> list[Turn]:
-        """Take audio, shape (n,); what is decided by it."""
+        """Take audio, shape (n,), `MOST_AT_ONCE` if `reach` was given; what is decided by it."""
         self._ring.write(samples)
         self._written += len(samples)
         frames, audio = self._detector.gate(samples)
         if not frames or (audio is None and self._pass_silence(frames)):
             return []
+        self._grow()
         return self._turns(self._detector.measured(frames, audio))
+
+    def shrink(self) -> None:
+        """Nobody wants what was heard: keep as much as speech that starts now may reach back to."""
+        if self.can_shrink:
+            self.can_shrink = False
+            self._move(self._idle_capacity, self._reach)
 
     def skip(self, count: int) -> list[Turn]:
         """Let samples pass that are missing. No utterance that starts later reaches back before their end."""
@@ -168,7 +191,22 @@ class Listening:
         self._measured += len(frames) * FRAME_SAMPLES
         self._levels.extend([frame.level_db for frame in frames])
         self._paused = False
+        self.can_shrink = self._ring.capacity > self._idle_capacity
         return True
+
+    def _grow(self) -> None:
+        """Somebody may be speaking: from here on audio is kept for as long as it is wanted."""
+        self.can_shrink = False
+        if self._ring.capacity < self.capacity:
+            self._move(self.capacity, self._idle_capacity)
+
+    def _move(self, capacity: int, keep: int) -> None:
+        """Go on in a ring of that capacity, with so many of the newest samples."""
+        start = max(self._ring.oldest_index, self._written - keep)
+        ring = RingBuffer(capacity, 1, "int16", start_index=start, touched=False)
+        ring.write(self._ring.read_at(start, self._written - start))
+        self._ring = ring
+        self._levels = deque(self._levels, capacity // FRAME_SAMPLES + 1)
 
     def _turns(self, frames: Sequence[Frame]) -> list[Turn]:
         turns: list[Turn] = []

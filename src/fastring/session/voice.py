@@ -28,13 +28,12 @@ from typing import Final as Constant
 
 import numpy as np
 
-from fastring.analysis.detector import FRAME_SAMPLES
 from fastring.errors import AudioFormatError
 from fastring.events import Closed, Endpointing
 from fastring.session.conversation import Conversation
 from fastring.session.inbox import Gap, Inbox, Order
 from fastring.session.jobs import JobDesk
-from fastring.session.listening import Listening
+from fastring.session.listening import MOST_AT_ONCE, Listening
 from fastring.session.stats import BufferStats, VoiceStats
 from fastring.session.trigger import EarlyTriggers
 from fastring.session.utterance import SegmentLimits
@@ -51,7 +50,6 @@ if TYPE_CHECKING:
 __all__ = ["VoiceSession", "VoiceStats"]
 
 SAMPLE_RATE: Constant = 16_000
-_PIECE_SAMPLES: Constant = 32 * FRAME_SAMPLES  # audio is taken in by this much at a time, about a second
 
 
 class VoiceSession:
@@ -90,11 +88,11 @@ class VoiceSession:
         self._capacity = round(voice.ring_seconds * SAMPLE_RATE)
         self._history = (endpoint.pre_roll_ms + endpoint.min_speech_ms + 1000) * SAMPLE_RATE // 1000
         # Audio of which so much comes while nobody is speaking is sure to have room.
-        self._unbidden = min(_PIECE_SAMPLES, self._capacity - self._history)
+        self._unbidden = min(MOST_AT_ONCE, self._capacity - self._history)
         self._stall_s = endpoint.stall_ms / 1000
         self._inbox = Inbox()
         rest_ms = 0 if capabilities.progressive else voice.segment_pause_ms
-        self._listening = Listening(self._capacity, endpoint, vad, rest_ms)
+        self._listening = Listening(self._capacity, endpoint, vad, rest_ms, self._history)
         self._desk = JobDesk(stream_id, language, 1 if capabilities.progressive else max_jobs)
         self._conversation = Conversation(
             listening=self._listening,
@@ -142,6 +140,8 @@ class VoiceSession:
         if self._conversation or self._inbox or len(samples) > self._unbidden:
             self._enter(samples, now)
             return True
+        if self._listening.can_shrink:
+            self._listening.shrink()
         turns = self._listening.hear(samples)  # nothing can stand in its way
         if turns:
             self._conversation.follow(turns, now)
@@ -289,7 +289,7 @@ class VoiceSession:
             return True
         if isinstance(content, Gap):
             self._end_speech(arrived)
-        count = min(len(content), _PIECE_SAMPLES)
+        count = min(len(content), MOST_AT_ONCE)
         if self._listening.written + count - self._needed_from() > self._capacity:
             return False
         self._inbox.take(count)
