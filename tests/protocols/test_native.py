@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastring.errors import ProtocolError
-from fastring.events import Audio, Close, Closed, Control, Failure, Finalize, Ping, Pong, Resume
+from fastring.events import Ack, Audio, Close, Closed, Control, Failure, Finalize, Ping, Pong, Resume
+from fastring.protocols.messages import write_object
 from fastring.protocols.native import SAMPLE_BYTES, NativeCodec
+from fastring.protocols.native_events import fields_of
 
 CODES = {
     "invalid_json",
@@ -165,6 +167,14 @@ def test_any_object_means_something_or_is_refused(value: dict[str, object]) -> N
     except ProtocolError as error:
         assert error.code in CODES  # noqa: PT017
         assert str(error).isprintable()  # noqa: PT017
+
+
+@pytest.mark.parametrize("stream_id", ["mic", 'a"b\\c', "\u043c\u0438\u043a", "\ud800"])
+def test_an_acknowledgement_is_written_as_any_other_message(stream_id: str) -> None:
+    codec = NativeCodec(stream_id)
+    for ack in (Ack(0, 0), Ack(16_000, 320), Ack(2**62, 2**62 - 1), Ack(5, 4, resume_token="t"), Ack(5, 4, 9)):
+        name, fields = fields_of(ack, 16_000)
+        assert codec.encode(ack) == (write_object({"type": name, "stream_id": stream_id, **fields}),)
 
 
 def test_every_message_bears_type_and_stream() -> None:
