@@ -110,6 +110,12 @@ class DecodeError(AudioError):
     code = "decode_failed"
 
 
+class DecoderDiedError(DecodeError):
+    """The process that decodes ended or hung, over this stream or another one; the bytes may be sent again."""
+
+    code = "decoder_died"
+
+
 class BusyError(FastringError, RuntimeError):
     """Two threads entered one object that has one owner at a time."""
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from fastring.audio.feed import Feed, ForwardFeed, SeekableFeed, look_for_index, read_to
-from fastring.audio.ffmpeg import decoded_frames, import_av, open_container
+from fastring.audio.feed import Feed, ForwardFeed, Mailbox, SeekableFeed, look_for_index, read_to
+from fastring.audio.ffmpeg import check_av, decoded_frames, open_container
 from fastring.audio.pcm import float32_to_pcm16
 from fastring.audio.raw import PcmDecoder
 from fastring.audio.resample import StreamConverter
@@ -24,9 +24,10 @@ from fastring.errors import DecodeError, FastringError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from fastring.audio.decoder_process import DecoderProcess, RemoteStream
     from fastring.audio.resample import Channels
 
-__all__ = ["ContainerDecoder"]
+__all__ = ["ContainerDecoder", "decode_feed"]
 
 # A live stream must not wait until seconds of it are there: audio says what it is in its first packets. Microseconds.
 _LIVE = {"analyzeduration": "200000"}
@@ -54,18 +55,29 @@ class ContainerDecoder:
         sample_rate: of what goes out, in Hz.
         channels: what becomes of several channels.
         max_burst_s: no single message may hold more audio than this; compressed silence is endless.
+        process: where FFmpeg runs; None: in a thread of this process.
 
     Raises:
         ConfigError: if PyAV or soxr is not installed.
     """
 
-    def __init__(self, sample_rate: int = 16_000, channels: Channels = "mix", *, max_burst_s: float = 600.0) -> None:
-        import_av()
+    def __init__(
+        self,
+        sample_rate: int = 16_000,
+        channels: Channels = "mix",
+        *,
+        max_burst_s: float = 600.0,
+        process: DecoderProcess | None = None,
+    ) -> None:
+        check_av()
         self.sample_rate = sample_rate
-        self._channels = channels
+        self._channels: Channels = channels
+        self._process = process
+        if process is not None:
+            process.start()
         self._max_burst_samples = round(max_burst_s * sample_rate)
         self._head = b""
-        self._inner: _PlainWav | _Ffmpeg | None = None
+        self._inner: _PlainWav | _Ffmpeg | RemoteStream | None = None
 
     def push(self, data: bytes | bytearray | memoryview) -> NDArray[np.int16]:
         """What can be decoded by now: int16 of shape (n,), or (n, channels) if several are kept; (0,) if nothing.
@@ -97,7 +109,7 @@ class ContainerDecoder:
         if self._inner is not None:
             self._inner.close()
 
-    def _choose(self) -> _PlainWav | _Ffmpeg | None:
+    def _choose(self) -> _PlainWav | _Ffmpeg | RemoteStream | None:
         """Who decodes the stream, or None while too little of it is there to say."""
         wav = is_wav(self._head)
         if wav is None:
@@ -112,7 +124,9 @@ class ContainerDecoder:
         self._head = self._head[head.size :]
         return _PlainWav(PcmDecoder(head.format, self.sample_rate, self._channels), head.data_bytes)
 
-    def _ffmpeg(self) -> _Ffmpeg:
+    def _ffmpeg(self) -> _Ffmpeg | RemoteStream:
+        if self._process is not None:
+            return self._process.open_stream(self.sample_rate, self._channels, self._max_burst_samples)
         return _Ffmpeg(self.sample_rate, self._channels, self._max_burst_samples)
 
     def _rest_of_head(self) -> bytes:
@@ -150,7 +164,7 @@ class _Ffmpeg:
         self._feed = Feed(max_burst_samples)
         # The thread must not hold this object, or it would never be dropped.
         self._thread = threading.Thread(
-            target=_decode_feed, args=(self._feed, sample_rate, channels), name="fastring-decode", daemon=True
+            target=decode_feed, args=(self._feed, sample_rate, channels), name="fastring-decode", daemon=True
         )
         self._thread.start()
         weakref.finalize(self, self._feed.end)
@@ -172,8 +186,8 @@ class _Ffmpeg:
         return float32_to_pcm16(np.ascontiguousarray(self._feed.take()))
 
 
-def _decode_feed(feed: Feed, sample_rate: int, channels: Channels) -> None:
-    """The thread: everything the feed gives, decoded and converted, goes back into it."""
+def decode_feed(feed: Mailbox, sample_rate: int, channels: Channels) -> None:
+    """What runs in a thread: everything the feed gives, decoded and converted, goes back into it."""
     try:
         begun = read_to(feed, b"", 12)
         kind: type[ForwardFeed | SeekableFeed] = ForwardFeed

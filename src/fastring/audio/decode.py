@@ -8,6 +8,7 @@ from fastring.audio.container import ContainerDecoder
 from fastring.audio.raw import PcmDecoder
 
 if TYPE_CHECKING:
+    from fastring.audio.decoder_process import DecoderProcess
     from fastring.audio.format import AudioFormat
     from fastring.audio.resample import Channels
 
@@ -15,9 +16,13 @@ __all__ = ["ContainerDecoder", "PcmDecoder", "open_decoder"]
 
 
 def open_decoder(
-    audio_format: AudioFormat, sample_rate: int = 16_000, channels: Channels = "mix"
+    audio_format: AudioFormat,
+    sample_rate: int = 16_000,
+    channels: Channels = "mix",
+    *,
+    process: DecoderProcess | None = None,
 ) -> PcmDecoder | ContainerDecoder:
-    """The decoder for a format: raw samples, or a container."""
+    """The decoder for a format: raw samples, or a container, which is decoded in that process if there is one."""
     if audio_format.encoding == "container":
-        return ContainerDecoder(sample_rate=sample_rate, channels=channels)
+        return ContainerDecoder(sample_rate=sample_rate, channels=channels, process=process)
     return PcmDecoder(audio_format, sample_rate, channels)

@@ -7,7 +7,7 @@ the stream hands bytes over and takes what was made of them.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -16,11 +16,31 @@ from fastring.errors import DecodeError, FastringError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Feed", "ForwardFeed", "SeekableFeed", "look_for_index", "read_to"]
+__all__ = ["Feed", "ForwardFeed", "Mailbox", "SeekableFeed", "look_for_index", "read_to"]
 
 _MAX_BOXES_BYTES = 1 << 16  # of an MP4 before its index or its audio
 
 MAX_RETAINED_BYTES = 64 << 20  # of an MP4 that says only at its end what it holds
+
+
+class Mailbox(Protocol):
+    """What FFmpeg's side needs of a feed."""
+
+    def read(self, n_bytes: int) -> bytes:
+        """Up to `n_bytes`; waits for the first. Nothing at the end."""
+        ...
+
+    def put(self, samples: NDArray[np.float32]) -> None:
+        """Leave decoded samples for the owner.
+
+        Raises:
+            DecodeError: one message holds more of them than it may.
+        """
+        ...
+
+    def finish(self, failure: FastringError | None) -> None:
+        """Nothing more comes, because of a failure or without one."""
+        ...
 
 
 class Feed:
@@ -99,7 +119,7 @@ class SeekableFeed:
     Seeking ahead waits for the bytes to come.
     """
 
-    def __init__(self, feed: Feed, begun: bytes) -> None:
+    def __init__(self, feed: Mailbox, begun: bytes) -> None:
         self._feed = feed
         self._kept = bytearray(begun)
         self._at = 0
@@ -136,7 +156,7 @@ class SeekableFeed:
 class ForwardFeed:
     """A feed that cannot be sought, beginning with bytes that were looked at already."""
 
-    def __init__(self, feed: Feed, begun: bytes) -> None:
+    def __init__(self, feed: Mailbox, begun: bytes) -> None:
         self._feed = feed
         self._begun = begun
 
@@ -148,14 +168,14 @@ class ForwardFeed:
         return data
 
 
-def read_to(feed: Feed, begun: bytes, n_bytes: int) -> bytes:
+def read_to(feed: Mailbox, begun: bytes, n_bytes: int) -> bytes:
     """So many bytes from the beginning, or all if there are not so many."""
     while len(begun) < n_bytes and (data := feed.read(n_bytes - len(begun))):
         begun += data
     return begun
 
 
-def look_for_index(feed: Feed, begun: bytes) -> tuple[bytes, bool]:
+def look_for_index(feed: Mailbox, begun: bytes) -> tuple[bytes, bool]:
     """What was read of an MP4 for it, and whether its index stands before its audio.
 
     Then it is read forward only, as it comes: in a file that it can seek, FFmpeg looks for more index at the end first,

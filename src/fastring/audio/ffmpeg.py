@@ -7,6 +7,7 @@ audio is not decoded at all. A path that the user of this machine typed is read 
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["CODECS", "FORMATS", "decoded_frames", "import_av", "open_container"]
+__all__ = ["CODECS", "FORMATS", "check_av", "decoded_frames", "import_av", "open_container"]
 
 FORMATS: Final = (
     *("aac", "ac3", "aiff", "amr", "amrnb", "amrwb", "asf", "au", "caf", "eac3", "flac", "flv", "matroska", "mov"),
@@ -38,6 +39,7 @@ CODECS: Final = (
 
 _CAREFUL: Final = {"format_whitelist": ",".join(FORMATS), "codec_whitelist": ",".join(CODECS)}
 
+_NO_AV: Final = "containers and files need PyAV: pip install 'fastring[files]'"
 _TOO_MANY_PLANES = 8
 MAX_BAD_PACKETS = 100  # in a row; a stream that holds nothing else is given up
 
@@ -51,8 +53,18 @@ def import_av() -> ModuleType:
     try:
         import av
     except ImportError as error:
-        raise ConfigError("containers and files need PyAV: pip install 'fastring[files]'") from error
+        raise ConfigError(_NO_AV) from error
     return av
+
+
+def check_av() -> None:
+    """See that PyAV is there, without loading it.
+
+    Raises:
+        ConfigError: if it is not installed.
+    """
+    if importlib.util.find_spec("av") is None:
+        raise ConfigError(_NO_AV)
 
 
 def open_container(file: Any, name: str, options: dict[str, str] | None = None) -> Any:

@@ -41,6 +41,7 @@ class ServerSettings:
     max_upload_bytes: int = setting(64 << 20, "largest upload")
     max_upload_s: float = setting(14_400.0, "longest upload, in seconds of audio")
     max_uploads: int = setting(8, "uploads that are transcribed at the same time")
+    isolate_decoders: bool = setting(True, "containers are decoded in processes of their own, so that FFmpeg may crash")
     idle_timeout_s: float = setting(60.0, "a connection without audio or commands is closed after this long")
     heartbeat_s: float = setting(20.0, "seconds between WebSocket pings")
     send_queue: int = setting(64, "messages that may wait for a slow reader")

@@ -115,6 +115,7 @@ def build_app(
     app.add_routes(routes(families))
     app.cleanup_ctx.append(_tracing)
     app.cleanup_ctx.append(_pool)
+    app.cleanup_ctx.append(_decoders)
     app.cleanup_ctx.append(_ticker)
     if settings.server.wyoming_port:
         app.cleanup_ctx.append(listen_for_wyoming)
@@ -162,6 +163,12 @@ async def _pool(app: web.Application) -> AsyncIterator[None]:
     yield
     pool = app[SERVICES].pool
     await asyncio.get_running_loop().run_in_executor(None, pool.close, _POOL_CLOSE_S)
+
+
+async def _decoders(app: web.Application) -> AsyncIterator[None]:
+    """The processes that decode end after the last connection."""
+    yield
+    await asyncio.get_running_loop().run_in_executor(None, app[SERVICES].decoders.close)
 
 
 async def _tracing(app: web.Application) -> AsyncIterator[None]:
@@ -231,6 +238,7 @@ def _gauges(services: Services) -> dict[str, float]:
         "engine_lag_seconds": registry.admission.lag_s(time.monotonic()),
         "engine_load": registry.admission.load(time.monotonic()),
         "uploads": services.uploads.running,
+        "decoder_deaths": services.decoders.deaths,
         "waiting_sessions": services.keeper.waiting,
         **{f"sessions_{outcome}": count for outcome, count in services.keeper.counts.items()},
         "decoding_window_seconds": services.window.seconds,

@@ -163,6 +163,7 @@ async def _serve(
 ) -> None:
     """Upgrade and run; whatever happens, the station is let go and the counters are kept."""
     try:
+        await services.decoders.settled()
         await socket.prepare(request)
     except BaseException:
         connection.station.detach()

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 
 from fastring.analysis.silero import SileroStream, silero_available, silero_path
+from fastring.server.decoders import Decoders
 from fastring.server.uploads import Uploads
 from fastring.server.voice_runner import VoiceRunner
 from fastring.server.witnesses.callback import TriggerWitness
@@ -62,11 +63,13 @@ class Services:
     tracing: Tracing | None = None
     ended: dict[str, Counters] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
+    decoders: Decoders = field(init=False)
     uploads: Uploads = field(init=False)
     _vad_model: str = ""  # where it is, once it has been looked for
     _serial: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
+        self.decoders = Decoders(isolate=self.settings.server.isolate_decoders)
         self.uploads = Uploads(self)
 
     def refresh_keys(self) -> None:
@@ -88,6 +91,7 @@ class Services:
     def warm_up(self) -> None:
         """Load what the first stream would keep the others waiting for."""
         self._vad()
+        self.decoders.warm_up()
 
     def session_name(self, stream_id: str) -> str:
         """A name that no other session of this process has or had, even under the same id."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fastring.asr.transcriber import join_words
 from fastring.audio.decode import PcmDecoder
-from fastring.audio.files import stream_audio
 from fastring.audio.format import AudioFormat
-from fastring.errors import AudioError, EngineFailedError, FastringError, TranscriberError
+from fastring.errors import AudioError, DecoderDiedError, EngineFailedError, FastringError, TranscriberError
 from fastring.events import Failure, Final, Transcript
 from fastring.server.problems import Problem
 from fastring.server.upload_lanes import UploadLane, UploadLanes
@@ -229,11 +227,12 @@ class UploadRun:
             session = self._services.voice_session(
                 self._name, language=self._upload.language, interim=False, endpoint=self._endpoint(), live=False
             )
-            for event in transcribe(self._chunks(), session, self._lane):
-                if isinstance(event, Failure):  # text would be missing
-                    raise EngineFailedError(event.message)
-                if isinstance(event, Final) and event.text:
-                    self._tell(event)
+            with self._opened() as chunks:
+                for event in transcribe(self._within_limits(chunks), session, self._lane):
+                    if isinstance(event, Failure):  # text would be missing
+                        raise EngineFailedError(event.message)
+                    if isinstance(event, Final) and event.text:
+                        self._tell(event)
             self._tell(None)
         except BaseException as error:  # whatever it is, the client is told
             self._tell(error)
@@ -252,10 +251,10 @@ class UploadRun:
         """An upload does not stall."""
         return replace(self._upload.endpoint or self._services.settings.endpoint, stall_ms=0)
 
-    def _chunks(self) -> Iterator[NDArray[np.int16]]:
+    def _within_limits(self, chunks: Iterable[NDArray[np.int16]]) -> Iterator[NDArray[np.int16]]:
         limit_s = self._services.settings.server.max_upload_s
         heard_seconds = self._services.metrics.audio.labels("upload")
-        for chunk in self._decoded():
+        for chunk in chunks:
             if self._lane.cancelled:
                 raise TranscriberError("the upload was given up")
             self._samples += len(chunk)
@@ -264,15 +263,20 @@ class UploadRun:
             heard_seconds.inc(len(chunk) / SESSION_RATE)
             yield chunk
 
-    def _decoded(self) -> Iterator[NDArray[np.int16]]:
-        """16 kHz mono, a moment at a time."""
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[Iterable[NDArray[np.int16]]]:
+        """The recording as 16 kHz mono, a moment at a time."""
         upload = self._upload
         if upload.format.encoding == "container":
-            file = stream_audio(io.BytesIO(upload.data), _CHUNK_S, SESSION_RATE, upload.channels)
-            self.input_channels = file.file_channels
-            yield from file
-            return
-        self.input_channels = upload.format.channels
+            decoders = self._services.decoders
+            with decoders.open_file(upload.data, _CHUNK_S, SESSION_RATE, upload.channels) as file:
+                self.input_channels = file.file_channels
+                yield file
+        else:
+            self.input_channels = upload.format.channels
+            yield self._raw_chunks(upload)
+
+    def _raw_chunks(self, upload: Upload) -> Iterator[NDArray[np.int16]]:
         decoder = PcmDecoder(upload.format, SESSION_RATE, upload.channels)
         step = round(upload.format.sample_rate * _CHUNK_S) * upload.format.frame_bytes
         for start in range(0, len(upload.data), step):
@@ -293,6 +297,8 @@ def transcript_of(finals: list[Final], samples: int) -> Transcript:
 
 def _problem(error: BaseException, part: str) -> BaseException:
     """What is wrong with the upload is the client's fault; the rest is ours."""
+    if isinstance(error, DecoderDiedError):
+        return Problem(503, error.code, str(error), param="file", headers={"Retry-After": "1"})
     if isinstance(error, AudioError):
         return Problem(400, "invalid_audio", str(error), param=part)
     if isinstance(error, FastringError):

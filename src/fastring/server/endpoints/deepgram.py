@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from fastring.audio.decode import open_decoder
 from fastring.protocols.deepgram import DeepgramCodec
 from fastring.server.channels_station import ChannelsStation
 from fastring.server.endpoints.deepgram_flux import open_flux
@@ -82,7 +81,7 @@ def open_listen(services: Services, asked: Asked) -> Opening:
             segments=True,
             endpoint=endpoint,
         ),
-        decoder=open_decoder(options.audio, _SESSION_RATE, "keep" if options.multichannel else "mix"),
+        decoder=services.decoders.open(options.audio, _SESSION_RATE, "keep" if options.multichannel else "mix"),
         channels=options.audio.channels if options.multichannel else 1,
         input_rate=options.audio.sample_rate,
         input_channels=options.audio.channels,

@@ -6,7 +6,6 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fastring.audio.decode import open_decoder
 from fastring.errors import StreamExistsError
 from fastring.events import VoiceReady
 from fastring.protocols.native_sources import SourcesCodec
@@ -69,7 +68,7 @@ def open_live(services: Services, asked: Asked) -> Opening:
             source_id(connection_id, declared.source),
             declared.source,
             audio=own,
-            decoder=open_decoder(own.format, SESSION_RATE),
+            decoder=services.decoders.open(own.format, SESSION_RATE),
             runner=services.voice_runner(name, language=language, interim=interim),
             queue_max=voice.source_queue,
             max_bytes=max(1 << 16, round(voice.ring_seconds * own.sample_rate) * max(1, own.frame_bytes)),

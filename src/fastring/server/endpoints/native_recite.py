@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from aiohttp import BodyPartReader, web
 
-from fastring.audio.decode import open_decoder
 from fastring.errors import StreamExistsError, UnknownVerseError
 from fastring.protocols.messages import shown
 from fastring.protocols.native_events import verification_fields
@@ -63,7 +62,7 @@ def open_recitation(services: Services, asked: Asked) -> Opening:
         stream_id,
         runner=services.voice_runner(name, language=language, interim=True),
         recitation=RecitationSession(reference, services.settings.recitation.minor_similarity),
-        decoder=open_decoder(audio.format, SESSION_RATE),
+        decoder=services.decoders.open(audio.format, SESSION_RATE),
         audio=audio,
         counters=codec.counters,
         on_gone=services.registry.remove,

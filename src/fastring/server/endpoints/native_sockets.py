@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastring.audio.decode import open_decoder
 from fastring.errors import StreamExistsError
 from fastring.events import VoiceReady
 from fastring.protocols.native import NativeCodec
@@ -56,6 +55,7 @@ def open_voice(services: Services, asked: Asked) -> Opening:
         may_wait=audio.encoding != "container" or resumes,  # the decoder of one is a thread
     )
     codec = _codec(services, stream_id, audio, SESSION_RATE)
+    services.decoders.expect(audio.format)
     station = VoiceStation(
         identity,
         keeper=keeper,
@@ -102,7 +102,7 @@ def open_audio(services: Services, asked: Asked) -> Opening:
             raise Problem(
                 400, "invalid_parameter", f"the stream runs with {name} = {getattr(running.audio, name)}", param=name
             )
-    decoder = _analysis_decoder(audio)
+    decoder = _analysis_decoder(services, audio)
     stream = running or start_stream(services, stream_id, audio, kept=False)
     codec = _codec(services, stream_id, audio, audio.sample_rate)
     station = AnalysisStation(
@@ -151,7 +151,7 @@ def _new_session(
     return ResumableSession(
         identity,
         runner=services.voice_runner(name, language=language, interim=interim, replies=True),
-        decoder=open_decoder(audio.format, SESSION_RATE),
+        decoder=services.decoders.open(audio.format, SESSION_RATE),
         frame_bytes=audio.frame_bytes,
         progress=Progress(
             input_rate=audio.sample_rate if audio.frame_bytes else SESSION_RATE,
@@ -205,11 +205,11 @@ def _codec(services: Services, stream_id: str, audio: AudioOptions, event_rate: 
     )
 
 
-def _analysis_decoder(audio: AudioOptions) -> Decoder:
+def _analysis_decoder(services: Services, audio: AudioOptions) -> Decoder:
     """Whole frames as the stream's session takes them: float32 and linear16 stay as they are."""
     if audio.encoding in _PLAIN:
         return PlainDecoder(_PLAIN[audio.encoding])
-    return open_decoder(audio.format, audio.sample_rate, "keep")
+    return services.decoders.open(audio.format, audio.sample_rate, "keep")
 
 
 _PLAIN = {"float32": "<f4", "linear16": "<i2"}
