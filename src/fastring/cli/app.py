@@ -9,6 +9,7 @@ import typer
 
 from fastring._version import __version__
 from fastring.cli.analyze import analyze
+from fastring.cli.bench import bench
 from fastring.cli.config import config
 from fastring.cli.demo import demo
 from fastring.cli.doctor import doctor
@@ -53,6 +54,7 @@ EXAMPLES: dict[Callable[..., None], str] = {
     analyze: "fastring analyze song.flac --plot song.png",
     config: "fastring config --set asr.model=small.en --toml > fastring.toml",
     doctor: "fastring doctor --model small.en --host 0.0.0.0",
+    bench: "fastring bench --json",
 }
 for command, example in EXAMPLES.items():
     app.command(epilog=f"Example: `{example}`")(command)
