@@ -161,6 +161,16 @@ def test_one_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, make_c
         ContainerDecoder(process=process).push(make_container("ogg"))
 
 
+def test_it_takes_no_module_from_where_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("av.py", "json.py", "numpy.py", "fastring.py"):
+        (tmp_path / name).write_text("raise SystemExit('not mine')\n", encoding="ascii")
+    monkeypatch.chdir(tmp_path)
+    process = DecoderProcess()
+    process.wait()
+    assert process.ready
+    process.close()
+
+
 def test_many_threads_share_it(make_container: MakeContainer, process: DecoderProcess) -> None:
     data = make_container("webm")
     expected = ContainerDecoder().push(data)

@@ -95,7 +95,8 @@ def test_the_process_takes_sockets_ignores_signals_and_ends_when_hung_up_on() ->
     ours.settimeout(30)
     with theirs:
         process = subprocess.Popen(
-            [sys.executable, "-m", "fastring.audio.decoder_worker", str(theirs.fileno())], pass_fds=[theirs.fileno()]
+            [sys.executable, "-c", f"from fastring.audio.decoder_worker import run; run({theirs.fileno()})"],
+            pass_fds=[theirs.fileno()],
         )
     assert ours.recv(1) == READY
     process.send_signal(signal.SIGTERM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import socket
 import subprocess
 import sys
@@ -39,6 +40,13 @@ __all__ = ["DecoderProcess", "RemoteFile", "RemoteStream"]
 
 _log = logging.getLogger(__name__)
 
+# Not by `-m`, which would look for modules where the server was started, before anywhere else.
+_WORKER: Final = """
+import os, sys
+sys.path[:] = sys.argv[2].split(os.pathsep)
+from fastring.audio.decoder_worker import run
+run(int(sys.argv[1]))
+"""
 _STARTS_WITHIN_S: Final = 30.0
 _DIES_WITHIN_S: Final = 0.2  # once its sockets are closed
 
@@ -124,7 +132,7 @@ class DecoderProcess:
             _log.error("the process that decodes ended with code %s: starting another", self._process.returncode)
             self._end()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        command = [sys.executable, "-m", "fastring.audio.decoder_worker", str(theirs.fileno())]
+        command = [sys.executable, "-c", _WORKER, str(theirs.fileno()), os.pathsep.join(sys.path)]
         with theirs:
             try:
                 self._process = subprocess.Popen(

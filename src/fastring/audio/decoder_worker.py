@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     *("DATA", "END", "FAILED", "OPEN_FILE", "OPEN_STREAM", "READY", "SAMPLES", "TOLD", "SocketFeed"),
-    *("receive", "send"),
+    *("receive", "run", "send"),
 ]
 
 HEADER: Final = struct.Struct("<BHI")
@@ -191,8 +191,9 @@ def _serve_file(peer: socket.socket, wanted: dict[str, Any]) -> None:
         send(peer, FAILED, _error(error))
 
 
-def main(control: socket.socket) -> None:
-    """Serve the sockets that come over this one, until it is closed."""
+def run(number: int) -> None:
+    """Serve the sockets that come over the one of that descriptor, until it is closed; then the process is over."""
+    control = socket.socket(fileno=number)
     for ignored in (signal.SIGINT, signal.SIGTERM):  # whoever runs this decides when it is over
         signal.signal(ignored, signal.SIG_IGN)
     sys.setswitchinterval(_SWITCH_S)
@@ -206,7 +207,3 @@ def main(control: socket.socket) -> None:
             for number in handed:
                 threading.Thread(target=_serve, args=(socket.socket(fileno=number),), daemon=True).start()
     os._exit(0)  # not waiting for what FFmpeg is at
-
-
-if __name__ == "__main__":
-    main(socket.socket(fileno=int(sys.argv[1])))
