@@ -161,6 +161,29 @@ def test_one_that_does_not_start_is_told(monkeypatch: pytest.MonkeyPatch, make_c
         ContainerDecoder(process=process).push(make_container("ogg"))
 
 
+def test_while_somebody_waits_for_it_to_start_nobody_else_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event loop calls `start` and `close` while a thread is in `wait`."""
+    monkeypatch.setattr("fastring.audio.decoder_process._WORKER", "import time; time.sleep(60)")
+    process, told = DecoderProcess(), list[str]()
+
+    def wait() -> None:
+        with pytest.raises(DecodeError) as failed:
+            process.wait()
+        told.append(str(failed.value))
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    while not process.starting:
+        time.sleep(0.01)
+    began = time.monotonic()
+    process.start()
+    assert process.starting
+    assert time.monotonic() - began < 1
+    process.close()
+    waiting.join(10)
+    assert "did not start" in told[0]
+
+
 def test_it_takes_no_module_from_where_it_was_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("av.py", "json.py", "numpy.py", "fastring.py"):
         (tmp_path / name).write_text("raise SystemExit('not mine')\n", encoding="ascii")

@@ -66,7 +66,8 @@ class DecoderProcess:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
-        self._ready = threading.Event()
+        self._ready = threading.Event()  # of this process
+        self._waiting = threading.Lock()  # held by the one who listens for that; never with the other one
 
     @staticmethod
     def possible() -> bool:
@@ -89,14 +90,29 @@ class DecoderProcess:
             self._start()
 
     def wait(self) -> None:
-        """Start it if need be, and wait until it takes streams.
+        """Start it if need be, and wait until it takes streams; meanwhile nobody waits for this but who calls it, too.
 
         Raises:
             DecoderDiedError: it does not start.
         """
         with self._lock:
             self._start()
-            self._wait()
+            control, ready = self._control, self._ready
+        assert control is not None
+        with self._waiting:
+            if ready.is_set():
+                return
+            try:
+                control.settimeout(_STARTS_WITHIN_S)
+                if control.recv(1) != READY:
+                    raise EOFError
+            except (OSError, EOFError) as error:
+                with self._lock:
+                    if self._control is control:
+                        self._end()
+                message = f"the process that decodes did not start ({sys.executable}): {error!r}"
+                raise DecoderDiedError(message) from error
+            ready.set()
 
     def open_stream(self, sample_rate: int, channels: Channels, max_burst_samples: int) -> RemoteStream:
         """A container that comes in pieces; see `ContainerDecoder`.
@@ -145,27 +161,16 @@ class DecoderProcess:
             except OSError as error:
                 ours.close()
                 raise DecoderDiedError(f"the process that decodes did not start ({sys.executable}): {error}") from error
-        self._control = ours
-
-    def _wait(self) -> None:
-        if self._ready.is_set():
-            return
-        assert self._control is not None
-        self._control.settimeout(_STARTS_WITHIN_S)
-        try:
-            if self._control.recv(1) != READY:
-                raise EOFError
-        except (OSError, EOFError) as error:
-            self._end()
-            raise DecoderDiedError(f"the process that decodes did not start ({sys.executable}): {error!r}") from error
-        self._ready.set()
+        self._control, self._ready = ours, threading.Event()
 
     def _end(self) -> None:
         """Hang up on it: it ends by itself then, unless it hangs."""
         process, control = self._process, self._control
         self._process = self._control = None
-        self._ready.clear()
+        self._ready = threading.Event()
         if control is not None:
+            with suppress(OSError):
+                control.shutdown(socket.SHUT_RDWR)  # wakes whoever listens
             control.close()
         if process is not None:
             try:
@@ -184,14 +189,13 @@ class DecoderProcess:
     def _open(
         self, kind: int, wanted: dict[str, Any]
     ) -> tuple[subprocess.Popen[bytes], socket.socket, Callable[[], None]]:
+        self.wait()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         ours.settimeout(self._patience_s)
         try:
             with theirs, self._lock:
-                self._start()
-                self._wait()
-                assert self._control is not None
-                assert self._process is not None
+                if self._control is None or self._process is None:
+                    raise BrokenPipeError("it was closed")
                 socket.send_fds(self._control, [READY], [theirs.fileno()])
                 process = self._process
             send(ours, kind, json.dumps(wanted).encode())
