@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -18,9 +18,6 @@ from fastring.asr.deepgram.batch import DeepgramBatchTranscriber
 from fastring.asr.deepgram.stream import DeepgramTranscriber
 from fastring.asr.fallback import FallbackTranscriber
 from fastring.events import Failure, Status, Word
-
-if TYPE_CHECKING:
-    pass
 
 CONVERSATION = say([0.4, "bana bapo bari", 0.6, "kina kipo kiri kise", 0.6])
 SAID = ["bana bapo bari", "kina kipo kiri kise"]

@@ -116,11 +116,11 @@ def test_where_the_process_dies_its_streams_are_told_and_the_next_begins_anew(
                 stream.push(data[4_000:8_000])
         with pytest.raises(DecodeError, match="ended with code -11"):
             stream.flush()
-    assert mortal.starting or mortal.ready  # another one already
+    assert mortal.deaths == 1  # another one is on its way already
     whole = ContainerDecoder(process=mortal)
     heard = np.concatenate([whole.push(data), whole.flush()])
     assert len(heard) > 16_000
-    assert (mortal.deaths, mortal.ready) == (1, True)
+    assert (mortal.deaths, mortal.starting) == (1, False)
 
 
 def test_a_file_in_a_process_that_dies_is_told(make_container: MakeContainer, mortal: DecoderProcess) -> None:
@@ -190,7 +190,7 @@ def test_it_takes_no_module_from_where_it_was_started(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     process = DecoderProcess()
     process.wait()
-    assert process.ready
+    assert not process.starting
     process.close()
 
 

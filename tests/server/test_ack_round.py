@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from block_runner import block_session, pcm
+from kept_line import KeptLine
 
 from fastring.config import ResumeSettings
 from fastring.events import Ack, Audio, VoiceReady
@@ -21,7 +22,6 @@ from fastring.server.voice_station import VoiceStation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastring.events import Event
 
 BY_S = 0.05
 
@@ -113,24 +113,6 @@ async def test_when_a_crowd_falls_silent_others_have_their_turn() -> None:
     assert max(seen.count(turn) for turn in set(seen)) <= 64
 
 
-class Line:
-    """Keeps what is posted."""
-
-    heard_close = False
-
-    def __init__(self) -> None:
-        self.posted: list[Event] = []
-
-    def post(self, event: Event) -> None:
-        self.posted.append(event)
-
-    def relieve(self) -> None:
-        pass
-
-    async def answers(self, within_s: float) -> bool:
-        return True
-
-
 @pytest.mark.parametrize("message_ms", [10, 20, 32, 100, 250, 400, 850])
 async def test_an_acknowledgement_goes_with_a_message(message_ms: int) -> None:
     keeper = SessionKeeper(ResumeSettings())
@@ -143,7 +125,7 @@ async def test_an_acknowledgement_goes_with_a_message(message_ms: int) -> None:
         frame_bytes=2,
         counters=Counters(),
     )
-    line = Line()
+    line = KeptLine()
     station.attach(line)
     sent_s = [message_ms / 1000 * k for k in range(1, 20_000 // message_ms)]
     acked_s = []

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from block_runner import block_session, pcm
+from kept_line import KeptLine
 from serving import (
     RATE,
     SCRIPT,
@@ -37,8 +38,6 @@ from fastring.server.voice_station import VoiceStation
 
 if TYPE_CHECKING:
     from serving import Running, Serve
-
-    from fastring.events import Event
 
 
 def drop(ws: Any) -> None:
@@ -176,34 +175,16 @@ async def test_a_container_goes_on_in_the_middle_of_a_page(server: Running, cut:
     assert of(after, "ack")[-1]["received_bytes"] == len(data)
 
 
-class Heard:
-    """A line that keeps what is posted."""
-
-    heard_close = False
-
-    def __init__(self) -> None:
-        self.posted: list[Event] = []
-
-    def post(self, event: Event) -> None:
-        self.posted.append(event)
-
-    def relieve(self) -> None:
-        pass
-
-    async def answers(self, within_s: float) -> bool:
-        return True
-
-
 async def test_a_session_that_lasts_gets_new_tokens() -> None:
     clock = [1000.0]
     settings = ResumeSettings(token_lifetime_s=3600, catch_up_rate=0)
     keeper = SessionKeeper(settings, clock=lambda: clock[0], wall_clock=lambda: clock[0])
     keeper.acks = AckRound(0.0)
 
-    def station() -> tuple[VoiceStation, Heard]:
+    def station() -> tuple[VoiceStation, KeptLine]:
         identity = Identity(keeper.new_name(), "mic", "", "linear16", 16_000, 1)
         ready = VoiceReady(16_000, "linear16", 1, 1.0, 1 << 20, 1.0, "e", "m", True, keeper.token(identity))
-        line = Heard()
+        line = KeptLine()
         made = VoiceStation(
             identity,
             keeper=keeper,

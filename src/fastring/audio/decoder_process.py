@@ -54,7 +54,7 @@ _DIES_WITHIN_S: Final = 0.2  # once its sockets are closed
 class DecoderProcess:
     """A process that decodes, started when it is first wanted, and again when it has died.
 
-    Thread-safe. `start` takes milliseconds; who opens a stream before `ready` waits for it.
+    Thread-safe. `start` takes milliseconds; who opens a stream while it is `starting` waits for it.
 
     Args:
         patience_s: decoding one message may take that long; then the process is killed, for it hangs.
@@ -73,11 +73,6 @@ class DecoderProcess:
     def possible() -> bool:
         """Whether this system can hand a socket to another process."""
         return hasattr(socket, "send_fds")
-
-    @property
-    def ready(self) -> bool:
-        """Whether it runs and takes streams at once."""
-        return self._ready.is_set() and self._process is not None and self._process.poll() is None
 
     @property
     def starting(self) -> bool:
